@@ -1,0 +1,73 @@
+//! From scalar to colour: colour tables, the transfer from value to table position, and blending modes.
+//!
+//! The order is napari's (`golden/reference/README.md` "Scalar -> colour"): filter on raw values, clamp to the limits,
+//! scale to 0..1, gamma, table, alpha times opacity, blend.
+
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// Entries of a colour table.
+pub const TABLE_LEN: usize = 1024;
+
+/// A colour table: [`TABLE_LEN`] RGBA entries of 8 bits, entry `i` at position `i / 1023`, fetched with linear filtering at
+/// texel coordinate `1024 * t - 0.5`, clamped to the ends.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ColorTable {
+    /// The canonical name, as it goes to clients.
+    pub name: String,
+    /// Red, green, blue, alpha.
+    pub entries: Box<[[u8; 4]; TABLE_LEN]>,
+    /// Colour of values at or below the lower limit (`t <= 1e-12`), if it differs from the table's first entry.
+    pub low: Option<[u8; 4]>,
+    /// Colour of values at or above the upper limit (`1 - t <= 1e-12`), if it differs from the table's last entry.
+    pub high: Option<[u8; 4]>,
+}
+
+/// How a layer's values become colours.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Transfer {
+    /// Lower and upper contrast limit in data units, `hi > lo`.
+    pub limits: (f32, f32),
+    /// Exponent applied after scaling to 0..1; positive.
+    pub gamma: f32,
+    /// The colour table.
+    pub table: Arc<ColorTable>,
+}
+
+/// How a layer joins what is below it (`golden/reference/README.md` "Compositing").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Blending {
+    /// Replaces; opacity counts only for the first visible layer.
+    Opaque,
+    /// Source over.
+    Translucent,
+    /// Source over, without depth test (no difference in 2D).
+    TranslucentNoDepth,
+    /// Adds.
+    Additive,
+    /// Per-component minimum; ignores opacity.
+    Minimum,
+    /// Product; ignores opacity.
+    Multiplicative,
+}
+
+/// How samples are filtered when drawn in 2D.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Interpolation {
+    /// Sample at `floor(u + 0.5)`.
+    Nearest,
+    /// Bilinear, clamped to the edge.
+    Linear,
+}
+
+/// Range of the luma and chroma samples of the video, as signalled in the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ColorRange {
+    /// 0..255.
+    Full,
+    /// 16..235 (luma), 16..240 (chroma).
+    Limited,
+}

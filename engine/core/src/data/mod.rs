@@ -1,0 +1,15 @@
+//! Values and maths that every layer shares: sample types, tiles, colours, plane geometry, level and ROI policy.
+//!
+//! Architecture invariant: nothing here knows of scenes, layers, ledgers or devices.
+
+pub mod color;
+pub mod dtype;
+pub mod rect;
+pub mod samples;
+pub mod tile;
+
+pub use color::{Blending, ColorRange, ColorTable, Interpolation, TABLE_LEN, Transfer};
+pub use dtype::DType;
+pub use rect::{CanvasSize, Rect};
+pub use samples::{SampleFormat, Samples};
+pub use tile::{ImageId, MAX_AXES, PlaneKey, TILE, Tile, TileKey};

@@ -1,0 +1,11 @@
+//! The pure heart of the engine: what is known, what may change it, and what the outside is told.
+//!
+//! Lives here: `data` (maths and values), `scene` (typed descriptions and defaults), `ledger` (the only truth),
+//! `control` (intents, reducers, mirrors), `exchange` (hand-over between threads).
+//! May import: nothing of ours. Must never know: sockets, files, devices, clocks, the environment, threads.
+//!
+//! Architecture invariant: imports go `control → exchange, ledger, scene, data`; `exchange, ledger → scene → data`.
+//! `tests/layers.rs` fails on any other edge.
+
+pub mod data;
+pub mod scene;

@@ -1,0 +1,166 @@
+//! A dataset as the viewer sees it: an image, the axes that are sliders, and the layers it was split into.
+
+use super::{AxisKind, Channel, ImageInfo, LayerSpec};
+use crate::data::{MAX_AXES, PlaneKey, Rect};
+use crate::scene::LayerId;
+use std::sync::Arc;
+
+/// More channels than this stay a slider axis.
+pub const MAX_SPLIT_CHANNELS: u64 = 32;
+
+/// An image prepared for viewing. "Dims" are the image's axes without the one that was split into layers, in array order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dataset {
+    /// The image.
+    pub image: Arc<ImageInfo>,
+    /// Array axis of each dim.
+    pub dims: Vec<usize>,
+    /// The layers, bottom first.
+    pub layers: Vec<LayerSpec>,
+}
+
+impl Dataset {
+    /// Splits the channel axis (up to [`MAX_SPLIT_CHANNELS`]) into layers.
+    pub fn new(image: Arc<ImageInfo>) -> Self {
+        let split = image.channel_axis().filter(|&c| image.axes.len() > 2 && image.finest().shape[c] <= MAX_SPLIT_CHANNELS);
+        let dims = (0..image.axes.len()).filter(|&a| Some(a) != split).collect();
+        let layer = |n: usize, channel: Option<u64>, label: Option<&String>| LayerSpec {
+            id: LayerId::nth(n),
+            name: label.cloned().unwrap_or_else(|| match channel {
+                Some(c) => format!("{} [{c}]", image.name),
+                None => image.name.clone(),
+            }),
+            channel,
+        };
+        let layers = match split {
+            Some(axis) => (0..image.finest().shape[axis])
+                .map(|c| layer(c as usize, Some(c), image.channels.get(c as usize).and_then(|ch| ch.label.as_ref())))
+                .collect(),
+            None => vec![layer(
+                0,
+                None,
+                image.channels.first().and_then(|ch| ch.label.as_ref()).filter(|_| image.channel_axis().is_none()),
+            )],
+        };
+        Self { image, dims, layers }
+    }
+
+    /// Number of dims.
+    pub fn ndim(&self) -> usize {
+        self.dims.len()
+    }
+
+    /// Number of levels.
+    pub fn level_count(&self) -> usize {
+        self.image.levels.len()
+    }
+
+    /// Names of the dims.
+    pub fn axis_labels(&self) -> Vec<String> {
+        self.dims.iter().map(|&a| self.image.axes[a].name.clone()).collect()
+    }
+
+    /// Samples along each dim at `level`.
+    pub fn level_shape(&self, level: usize) -> Vec<u64> {
+        self.dims.iter().map(|&a| self.image.levels[level].shape[a]).collect()
+    }
+
+    /// World units per sample along each dim at `level`.
+    pub fn level_scale(&self, level: usize) -> Vec<f64> {
+        self.dims.iter().map(|&a| self.image.levels[level].scale[a]).collect()
+    }
+
+    /// World position of sample 0 along each dim at `level`.
+    pub fn level_translate(&self, level: usize) -> Vec<f64> {
+        self.dims.iter().map(|&a| self.image.levels[level].translate[a]).collect()
+    }
+
+    /// How many level-0 samples one sample of `level` spans, per dim.
+    pub fn downsample(&self, level: usize) -> Vec<f64> {
+        let finest = self.image.finest();
+        self.dims.iter().map(|&a| self.image.levels[level].scale[a] / finest.scale[a]).collect()
+    }
+
+    /// Level-0 index `step` of dim `dim` as an index of `level`: the sample whose centre is nearest in the world, clamped.
+    /// (`golden/reference/README.md` "Scene json", undisplayed axes.)
+    pub fn index_at_level(&self, dim: usize, step: u64, level: usize) -> u64 {
+        self.remap(self.dims[dim], step, 0, level)
+    }
+
+    /// Index of dim `dim` at `level` as a level-0 index; the inverse of [`Self::index_at_level`] up to rounding.
+    pub fn index_at_finest(&self, dim: usize, index: u64, level: usize) -> u64 {
+        self.remap(self.dims[dim], index, level, 0)
+    }
+
+    fn remap(&self, axis: usize, index: u64, from: usize, to: usize) -> u64 {
+        let (a, b) = (&self.image.levels[from], &self.image.levels[to]);
+        let world = index as f64 * a.scale[axis] + a.translate[axis];
+        let there = (world - b.translate[axis]) / b.scale[axis];
+        ((there + 0.5).floor().max(0.0) as u64).min(b.shape[axis] - 1)
+    }
+
+    /// A whole step vector (level-0 indices) in the index space of `level`.
+    pub fn step_at_level(&self, step: &[u64], level: usize) -> Vec<u64> {
+        (0..self.ndim()).map(|d| self.index_at_level(d, step[d], level)).collect()
+    }
+
+    /// The step shown at first: the middle of the z axis (or of the first dim that is neither time nor shown), 0 elsewhere,
+    /// unless the file says otherwise. PROTOCOL §15.
+    pub fn initial_step(&self) -> Vec<u64> {
+        let shape = self.level_shape(0);
+        let mut step = vec![0; self.ndim()];
+        if self.ndim() <= 2 {
+            return step;
+        }
+        let hidden = 0..self.ndim() - 2;
+        let kind = |d: usize| self.image.axes[self.dims[d]].kind;
+        if let Some(z) = hidden.clone().rev().find(|&d| kind(d) == AxisKind::Space) {
+            step[z] = self.image.default_z.unwrap_or(shape[z] / 2).min(shape[z] - 1);
+        } else if hidden.clone().all(|d| kind(d) != AxisKind::Time) {
+            step[0] = shape[0] / 2;
+        }
+        if let (Some(t), Some(at)) = (hidden.clone().find(|&d| kind(d) == AxisKind::Time), self.image.default_t) {
+            step[t] = at.min(shape[t] - 1);
+        }
+        step
+    }
+
+    /// The outer box of level 0 along two dims, half a sample beyond the first and last centre.
+    pub fn world_rect(&self, x_dim: usize, y_dim: usize) -> Rect {
+        let (left, width) = self.extent(x_dim);
+        let (bottom, height) = self.extent(y_dim);
+        Rect { left, bottom, width, height }
+    }
+
+    fn extent(&self, dim: usize) -> (f64, f64) {
+        let (axis, l) = (self.dims[dim], self.image.finest());
+        let a = l.translate[axis] - 0.5 * l.scale[axis];
+        let b = l.translate[axis] + (l.shape[axis] as f64 - 0.5) * l.scale[axis];
+        (a.min(b), (b - a).abs())
+    }
+
+    /// The plane of `layer` at `level` that shows dims `row` (y) and `col` (x) at `step` (level-0 indices).
+    pub fn plane(&self, layer: &LayerSpec, level: usize, row: usize, col: usize, step: &[u64]) -> PlaneKey {
+        let mut index = [0u32; MAX_AXES];
+        for d in 0..self.ndim() {
+            if d != row && d != col {
+                index[self.dims[d]] = self.index_at_level(d, step[d], level) as u32;
+            }
+        }
+        if let (Some(axis), Some(c)) = (self.image.channel_axis(), layer.channel) {
+            index[axis] = c as u32;
+        }
+        PlaneKey {
+            image: self.image.id,
+            level: level as u8,
+            row_axis: self.dims[row] as u8,
+            col_axis: self.dims[col] as u8,
+            index,
+        }
+    }
+
+    /// The file's description of the channel that `layer` shows.
+    pub fn channel(&self, layer: &LayerSpec) -> Option<&Channel> {
+        self.image.channels.get(layer.channel.unwrap_or(0) as usize)
+    }
+}

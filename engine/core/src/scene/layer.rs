@@ -1,0 +1,68 @@
+//! Image layers: their controls, defaults and thumbnails.
+
+use crate::data::{Blending, ColorTable, Interpolation};
+use std::sync::Arc;
+
+/// A layer's stable name on the wire: "layer-0", "layer-1", ...
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LayerId(pub Arc<str>);
+
+impl LayerId {
+    /// The id of the `n`-th layer of a dataset.
+    pub fn nth(n: usize) -> Self {
+        Self(format!("layer-{n}").into())
+    }
+}
+
+impl std::fmt::Display for LayerId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a layer is made of; fixed while the dataset is open.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LayerSpec {
+    /// Wire id.
+    pub id: LayerId,
+    /// Name shown to people.
+    pub name: String,
+    /// Index on the image's channel axis, if that axis was split into layers.
+    pub channel: Option<u64>,
+}
+
+/// What a person may change about a layer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LayerControls {
+    /// Whether it is drawn.
+    pub visible: bool,
+    /// 0..1.
+    pub opacity: f32,
+    /// How it joins the layers below.
+    pub blending: Blending,
+    /// 2D filter.
+    pub interpolation: Interpolation,
+    /// Positive.
+    pub gamma: f32,
+    /// The colour table; its `name` goes to clients.
+    pub colormap: Arc<ColorTable>,
+    /// Lower and upper limit in data units, upper > lower.
+    pub contrast_limits: (f64, f64),
+}
+
+/// A small RGBA picture of a layer, row 0 at the bottom of the data (PROTOCOL §12, "Thumbnail payload").
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Thumbnail {
+    /// [`Self::EDGE`]² pixels, 4 bytes each.
+    pub rgba: Vec<u8>,
+}
+
+impl Thumbnail {
+    /// Pixels along each side, napari's size.
+    pub const EDGE: usize = 32;
+
+    /// Black and opaque, for a layer whose picture is not made yet.
+    pub fn black() -> Self {
+        Self { rgba: [0, 0, 0, 255].repeat(Self::EDGE * Self::EDGE) }
+    }
+}

@@ -1,0 +1,13 @@
+//! Typed descriptions of what is shown: images, layers, view, and their defaults. Values only; nothing here changes by itself.
+//!
+//! May import `data`. Must never know of versions, commits or clients.
+
+pub mod dataset;
+pub mod image;
+pub mod layer;
+pub mod view;
+
+pub use dataset::Dataset;
+pub use image::{Axis, AxisKind, Channel, ImageInfo, LevelInfo, SourceKind};
+pub use layer::{LayerControls, LayerId, LayerSpec, Thumbnail};
+pub use view::{AppliedView, LayerView, OpSeq, PlanePose};

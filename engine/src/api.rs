@@ -1,0 +1,155 @@
+//! What a driver of the engine (server, terminal, bench) sends in and gets out.
+
+use nc_core::data::CanvasSize;
+use nc_core::scene::AppliedView;
+use nc_gpu::api::ParameterSets;
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Names the sender of an intent; the driver chooses, the engine only hands it back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ClientId(pub u64);
+
+/// An intent as it came in, not yet understood.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RawIntent {
+    /// Who sent it.
+    pub client: ClientId,
+    /// The sender's name for it; unique only per client.
+    pub intent_id: String,
+    /// "view", "dims", "camera", "layer", "multiscale".
+    pub scope: String,
+    /// Axis, layer id, "main".
+    pub target: String,
+    /// The property.
+    pub key: String,
+    /// The value, any JSON.
+    pub value: Value,
+    /// When it arrived.
+    pub received: Instant,
+}
+
+/// An accepted intent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Accepted {
+    /// The value after coercion and clamping.
+    pub applied_value: Value,
+    /// The property's version (PROTOCOL §6.1).
+    pub version: u64,
+}
+
+/// A refused intent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rejection {
+    /// "state.invalid", "state.error", "state.unsupported".
+    pub code: &'static str,
+    /// For people.
+    pub message: String,
+    /// An object, or null.
+    pub details: Value,
+}
+
+/// What control and mirrors tell the outside, in an order that every client may see.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// The answer to an intent; comes before anything the intent causes.
+    Ack {
+        /// To whom.
+        client: ClientId,
+        /// Which intent.
+        intent_id: String,
+        /// What became of it.
+        outcome: Result<Accepted, Rejection>,
+    },
+    /// An accepted camera command, for everyone (PROTOCOL §5.3, modes other than "pose").
+    CameraEcho {
+        /// Who sent it.
+        client: ClientId,
+        /// Which intent.
+        intent_id: String,
+        /// "zoom", "pan", "reset", "set".
+        mode: &'static str,
+        /// The applied value.
+        delta: Value,
+    },
+    /// The applied view changed.
+    Applied(Applied),
+    /// The stream's configuration is known or changed; comes before the first packet that needs it.
+    Stream(StreamConfig),
+    /// Something people should know: a damaged chunk, a device that failed.
+    Warning {
+        /// "data", "render", "encode".
+        domain: &'static str,
+        /// Machine-readable.
+        code: &'static str,
+        /// For people.
+        message: String,
+    },
+}
+
+/// A change of the applied view, with what changed, as the mirrors found it.
+#[derive(Debug, Clone)]
+pub struct Applied {
+    /// The whole new view.
+    pub view: Arc<AppliedView>,
+    /// Another dataset: everything is to be sent anew.
+    pub dataset: bool,
+    /// Something that `notify.dims` shows changed.
+    pub dims: bool,
+    /// The camera pose changed.
+    pub pose: bool,
+    /// Layers whose controls changed.
+    pub layers: Vec<LayerChange>,
+    /// Indices of layers whose thumbnail changed.
+    pub thumbnails: Vec<usize>,
+}
+
+/// What changed of one layer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerChange {
+    /// Index into `view.layers`.
+    pub layer: usize,
+    /// Wire keys that changed ("opacity", ...).
+    pub keys: Vec<&'static str>,
+    /// The intent that changed them last, if one did.
+    pub intent: Option<(ClientId, String)>,
+}
+
+/// How to decode what the pixel channel carries.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StreamConfig {
+    /// Picture size.
+    pub size: CanvasSize,
+    /// Frames per second at most.
+    pub fps: f32,
+    /// SPS and PPS.
+    pub parameter_sets: ParameterSets,
+}
+
+/// An access unit, shared by all viewers.
+#[derive(Debug, Clone)]
+pub struct Packet {
+    /// AVCC (PROTOCOL §10.2).
+    pub avcc: Arc<[u8]>,
+    /// Whether a decoder can start here.
+    pub idr: bool,
+    /// Picture size.
+    pub size: CanvasSize,
+    /// Wall clock when it was ready.
+    pub wall: std::time::SystemTime,
+    /// Whether a client that wants row 0 at the top of its screen must turn the picture over (3D) or not (2D): the flip flag.
+    pub flip: bool,
+    /// The newest op that the picture shows.
+    pub op: nc_core::scene::OpSeq,
+    /// From the arrival of the oldest intent that this picture answers to its being ready; `None` for repeats.
+    pub latency: Option<Duration>,
+}
+
+/// Takes what the engine tells. Called from the control thread (`event`) and the encode thread (`packet`); must not block.
+pub trait Sink: Send + Sync {
+    /// The next event, in order.
+    fn event(&self, event: Event);
+    /// The next access unit. Comes after the [`Event::Stream`] that describes it.
+    fn packet(&self, packet: Packet);
+}
