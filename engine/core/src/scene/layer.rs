@@ -37,13 +37,13 @@ pub struct LayerControls {
     /// Whether it is drawn.
     pub visible: bool,
     /// 0..1.
-    pub opacity: f32,
+    pub opacity: f64,
     /// How it joins the layers below.
     pub blending: Blending,
     /// 2D filter.
     pub interpolation: Interpolation,
     /// Positive.
-    pub gamma: f32,
+    pub gamma: f64,
     /// The colour table; its `name` goes to clients.
     pub colormap: Arc<ColorTable>,
     /// Lower and upper limit in data units, upper > lower.
