@@ -5,6 +5,8 @@
 
 use nc_core::data::{Blending, CanvasSize, ColorRange, Interpolation, PlaneKey, Rect, Tile, TileKey, Transfer};
 
+pub use nc_core::data::SampleAxis;
+
 /// Which device draws.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeviceKind {
@@ -21,17 +23,6 @@ pub struct DeviceInfo {
     pub kind: DeviceKind,
     /// One line: renderer and version, or instruction set and threads.
     pub description: String,
-}
-
-/// Sample centres along one screen axis: sample `i` lies at world `i * scale + translate`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct SampleAxis {
-    /// Samples along the axis, at least 1.
-    pub len: u32,
-    /// World units per sample, not zero (may be negative).
-    pub scale: f64,
-    /// World position of sample 0's centre.
-    pub translate: f64,
 }
 
 /// One candidate plane of a layer.

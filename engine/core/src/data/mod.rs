@@ -3,13 +3,18 @@
 //! Architecture invariant: nothing here knows of scenes, layers, ledgers or devices.
 
 pub mod color;
+pub mod contrast;
 pub mod dtype;
+pub mod lod;
+pub mod plane_camera;
 pub mod rect;
+pub mod roi;
 pub mod samples;
 pub mod tile;
 
 pub use color::{Blending, ColorRange, ColorTable, Interpolation, TABLE_LEN, Transfer};
 pub use dtype::DType;
 pub use rect::{CanvasSize, Rect};
+pub use roi::{Footprint, SampleAxis};
 pub use samples::{SampleFormat, Samples};
 pub use tile::{ImageId, MAX_AXES, PlaneKey, TILE, Tile, TileKey};
