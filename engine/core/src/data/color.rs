@@ -21,6 +21,8 @@ pub struct ColorTable {
     pub low: Option<[u8; 4]>,
     /// Colour of values at or above the upper limit (`1 - t <= 1e-12`), if it differs from the table's last entry.
     pub high: Option<[u8; 4]>,
+    /// Colour of values that are not numbers; transparent black if `None`.
+    pub nan: Option<[u8; 4]>,
 }
 
 /// How a layer's values become colours.

@@ -3,6 +3,8 @@
 //! Architecture invariant: nothing here knows of scenes, layers, ledgers or devices.
 
 pub mod color;
+pub mod colormap;
+mod colormap_points;
 pub mod contrast;
 pub mod dtype;
 pub mod lod;
