@@ -7,5 +7,8 @@
 //! Architecture invariant: imports go `control → exchange, ledger, scene, data`; `exchange, ledger → scene → data`.
 //! `tests/layers.rs` fails on any other edge.
 
+pub mod control;
 pub mod data;
+pub mod exchange;
+pub mod ledger;
 pub mod scene;

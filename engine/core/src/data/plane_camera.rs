@@ -10,10 +10,7 @@ const ZOOM_RANGE: (f64, f64) = (1e-6, 1e4);
 /// World position of canvas point `(x, y)`, measured from the canvas's bottom left corner, when `rect` is shown.
 pub fn world_at(rect: Rect, canvas: CanvasSize, x: f64, y: f64) -> (f64, f64) {
     let shown = rect.expanded_to(canvas);
-    (
-        shown.left + x * shown.width / f64::from(canvas.width),
-        shown.bottom + y * shown.height / f64::from(canvas.height),
-    )
+    (shown.left + x * shown.width / f64::from(canvas.width), shown.bottom + y * shown.height / f64::from(canvas.height))
 }
 
 /// Scales every edge about the world point under `anchor` by `factor`; above 1 zooms out. The result's extent stays within
@@ -29,6 +26,16 @@ pub fn zoom(rect: Rect, canvas: CanvasSize, factor: f64, anchor: (f64, f64), hom
         width: rect.width * factor,
         height: rect.height * factor,
     }
+}
+
+/// Zooms and pans at once: the new view's bottom left lies at canvas point `offset` of the old one and a new pixel spans `scale`
+/// old ones. Limits as in [`zoom`], about the canvas's middle.
+pub fn similarity(rect: Rect, canvas: CanvasSize, scale: f64, offset: (f64, f64), home: Rect) -> Rect {
+    let (w, h) = (f64::from(canvas.width), f64::from(canvas.height));
+    let (left, bottom) = world_at(rect, canvas, offset.0, offset.1);
+    let shown = rect.expanded_to(canvas);
+    let middle = (left + scale * shown.width / 2.0, bottom + scale * shown.height / 2.0);
+    zoom(centered_on(rect, middle), canvas, scale, (w / 2.0, h / 2.0), home)
 }
 
 /// Moves the view so that the content follows a pointer that moved `dx` pixels right and `dy` pixels **down** the wire's picture.

@@ -1,7 +1,7 @@
 //! A dataset as the viewer sees it: an image, the axes that are sliders, and the layers it was split into.
 
 use super::{AxisKind, Channel, ImageInfo, LayerSpec};
-use crate::data::{MAX_AXES, PlaneKey, Rect};
+use crate::data::{MAX_AXES, PlaneKey, Rect, SampleAxis};
 use crate::scene::LayerId;
 use std::sync::Arc;
 
@@ -123,6 +123,13 @@ impl Dataset {
             step[t] = at.min(shape[t] - 1);
         }
         step
+    }
+
+    /// The samples of one dim at `level`.
+    pub fn sample_axis(&self, level: usize, dim: usize) -> SampleAxis {
+        let (axis, l) = (self.dims[dim], &self.image.levels[level]);
+        let len = u32::try_from(l.shape[axis]).unwrap_or(u32::MAX);
+        SampleAxis { len, scale: l.scale[axis], translate: l.translate[axis] }
     }
 
     /// The outer box of level 0 along two dims, half a sample beyond the first and last centre.

@@ -2,6 +2,7 @@
 //!
 //! May import `data`. Must never know of versions, commits or clients.
 
+pub mod control;
 pub mod dataset;
 pub mod image;
 pub mod layer;

@@ -1,0 +1,54 @@
+//! The first state of a dataset: what is shown before anyone asked for anything.
+
+use crate::data::lod::LevelPolicy;
+use crate::data::{Blending, CanvasSize, Footprint, Interpolation, Rect, colormap};
+use crate::ledger::Seed;
+use crate::scene::{Dataset, LayerControls};
+use std::sync::Arc;
+
+/// napari's colours for channels that have none of their own: two, and more than two.
+const TWO_CHANNELS: [[u8; 3]; 2] = [[255, 0, 255], [0, 255, 0]];
+const MANY_CHANNELS: [[u8; 3]; 6] = [[0, 255, 255], [255, 255, 0], [255, 0, 255], [255, 0, 0], [0, 255, 0], [0, 0, 255]];
+
+/// Seeds the ledger for `dataset`. `windows` holds a contrast window per layer, for layers whose file names none.
+pub fn seed(dataset: Arc<Dataset>, canvas: CanvasSize, windows: &[(f64, f64)]) -> Seed {
+    let (y, x) = (dataset.ndim() - 2, dataset.ndim() - 1);
+    let rect = dataset.world_rect(x, y);
+    let oversampling = oversampling(&dataset, rect.expanded_to(canvas), canvas, x, y);
+    let level = LevelPolicy::default().settle(&oversampling, &vec![true; oversampling.len()], 0).level;
+    let controls = (0..dataset.layers.len()).map(|i| layer_controls(&dataset, i, windows.get(i).copied())).collect();
+    Seed { step: dataset.initial_step(), level, rect, controls, canvas, dataset: Some(dataset) }
+}
+
+/// Level samples per canvas pixel for every level when `shown` fills the canvas (PROTOCOL §16.1). A level that the view misses
+/// altogether counts as a whole.
+pub fn oversampling(dataset: &Dataset, shown: Rect, canvas: CanvasSize, x: usize, y: usize) -> Vec<f64> {
+    (0..dataset.level_count())
+        .map(|level| {
+            let (ax, ay) = (dataset.sample_axis(level, x), dataset.sample_axis(level, y));
+            let footprint = Footprint::of(shown, ax, ay, 0);
+            let (w, h) = if footprint.is_empty() { (ax.len, ay.len) } else { footprint.size() };
+            (f64::from(h) / f64::from(canvas.height)).max(f64::from(w) / f64::from(canvas.width))
+        })
+        .collect()
+}
+
+fn layer_controls(dataset: &Dataset, index: usize, window: Option<(f64, f64)>) -> LayerControls {
+    let layer = &dataset.layers[index];
+    let channel = dataset.channel(layer);
+    let count = dataset.layers.len();
+    let rgb = channel.and_then(|c| c.color).unwrap_or(match count {
+        1 => [255, 255, 255],
+        2 => TWO_CHANNELS[index],
+        _ => MANY_CHANNELS[index % MANY_CHANNELS.len()],
+    });
+    LayerControls {
+        visible: channel.is_none_or(|c| c.active),
+        opacity: 1.0,
+        blending: if count == 1 { Blending::Opaque } else { Blending::Additive },
+        interpolation: Interpolation::Linear,
+        gamma: 1.0,
+        colormap: colormap::solid(rgb),
+        contrast_limits: channel.and_then(|c| c.window).or(window).unwrap_or((0.0, 1.0)),
+    }
+}

@@ -1,0 +1,122 @@
+//! Reducers: an intent and the newest snapshot give one batch, or a refusal.
+
+use super::intent::{Intent, Rejection};
+use crate::exchange::CameraMotion;
+use crate::ledger::{IntentBatch, OpKind, Origin, State};
+use crate::scene::control::Control;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// An accepted intent, ready to be committed.
+#[derive(Debug, Clone)]
+pub struct Reduced {
+    /// The writes.
+    pub batch: IntentBatch,
+    /// The camera command that goes with them.
+    pub motion: Option<CameraMotion>,
+    /// What the ack carries.
+    pub applied_value: Value,
+    /// For camera intents: the echo's mode.
+    pub echo: Option<&'static str>,
+}
+
+/// Reduces `intent` against `state`.
+pub fn reduce(state: &State, intent: Intent, origin: Option<Arc<Origin>>) -> Result<Reduced, Rejection> {
+    match intent {
+        Intent::Ndisplay(ndisplay) => reduce_ndisplay(state, ndisplay, origin),
+        Intent::DimsIndex { axis, index } => reduce_dims(state, &axis, |_| index, "index", origin),
+        Intent::DimsStep { axis, delta } => reduce_dims(state, &axis, |at| at.saturating_add(delta), "step", origin),
+        Intent::Camera { mode, motion, applied } => {
+            let batch = IntentBatch::new(OpKind::Camera, origin);
+            // A reset goes back to the policy's own level, as a person expects of "fit".
+            let batch = if motion == CameraMotion::Reset { batch.unlock_level() } else { batch };
+            Ok(Reduced { batch, motion: Some(motion), applied_value: applied, echo: Some(mode) })
+        }
+        Intent::Level(level) => {
+            let last = state.dataset.as_ref().map_or(0, |d| d.level_count() - 1);
+            let level = usize::try_from(level).unwrap_or(0).min(last);
+            let batch = IntentBatch::new(OpKind::Level, origin).lock_level(level);
+            Ok(Reduced { batch, motion: None, applied_value: json!(level), echo: None })
+        }
+        Intent::LevelPolicyAuto => {
+            let batch = IntentBatch::new(OpKind::Level, origin).unlock_level();
+            Ok(Reduced { batch, motion: None, applied_value: json!("auto"), echo: None })
+        }
+        Intent::Layer { target, control } => reduce_layer(state, &target, control, origin),
+    }
+}
+
+fn reduce_ndisplay(state: &State, ndisplay: u8, origin: Option<Arc<Origin>>) -> Result<Reduced, Rejection> {
+    if ndisplay == 3 {
+        let message = "this server draws 2D only so far".to_owned();
+        return Err(Rejection { code: "state.unsupported", message, details: json!({"scope": "view", "key": "ndisplay"}) });
+    }
+    debug_assert!(*state.view.ndisplay.get() == 2);
+    let batch = IntentBatch::new(OpKind::View, origin).ndisplay(ndisplay).unlock_level();
+    Ok(Reduced { batch, motion: None, applied_value: json!(ndisplay), echo: None })
+}
+
+/// Indices arrive and are answered in the current level's index space; the ledger keeps level-0 indices, so that an index that
+/// does not change keeps its exact place.
+fn reduce_dims(
+    state: &State,
+    axis: &str,
+    target: impl Fn(i64) -> i64,
+    key: &str,
+    origin: Option<Arc<Origin>>,
+) -> Result<Reduced, Rejection> {
+    let dataset = state.dataset.as_ref();
+    let labels = dataset.map_or_else(|| vec!["y".to_owned(), "x".to_owned()], |d| d.axis_labels());
+    let failed = || Rejection {
+        code: "state.error",
+        message: "dims update failed".into(),
+        details: json!({"scope": "dims", "key": key, "target": axis}),
+    };
+    let dim = resolve_axis(axis, &labels).ok_or_else(failed)?;
+    let mut step = state.dims.step.get().clone();
+    let level = *state.multiscale.level.get();
+    let applied = match dataset {
+        Some(dataset) => {
+            let last = dataset.level_shape(level)[dim] - 1;
+            let at = dataset.index_at_level(dim, step[dim], level);
+            let wanted = target(at as i64).clamp(0, last as i64) as u64;
+            if wanted != at {
+                step[dim] = dataset.index_at_finest(dim, wanted, level);
+            }
+            wanted
+        }
+        None => 0,
+    };
+    let batch = IntentBatch::new(OpKind::Dims, origin).step(step);
+    Ok(Reduced { batch, motion: None, applied_value: json!(applied), echo: None })
+}
+
+/// A decimal number names a dim by position; anything else by label, in any case.
+fn resolve_axis(axis: &str, labels: &[String]) -> Option<usize> {
+    match axis.parse::<usize>() {
+        Ok(dim) => (dim < labels.len()).then_some(dim),
+        Err(_) => labels.iter().position(|l| l.eq_ignore_ascii_case(axis)),
+    }
+}
+
+fn reduce_layer(state: &State, target: &str, control: Control, origin: Option<Arc<Origin>>) -> Result<Reduced, Rejection> {
+    let Some(index) = state.layers.iter().position(|l| &*l.spec.id.0 == target) else {
+        let details = json!({"scope": "layer", "key": control.key().name(), "target": target});
+        return Err(Rejection { code: "state.error", message: format!("there is no layer {target}"), details });
+    };
+    let applied_value = control_value(&control);
+    let batch = IntentBatch::new(OpKind::Layer(index, control.key()), origin).layer(index, control);
+    Ok(Reduced { batch, motion: None, applied_value, echo: None })
+}
+
+/// A control's value as the wire shows it.
+pub fn control_value(control: &Control) -> Value {
+    match control {
+        Control::Visible(v) => json!(v),
+        Control::Opacity(v) | Control::Gamma(v) => json!(v),
+        Control::Blending(v) => json!(v),
+        Control::Interpolation(v) => json!(v),
+        Control::Colormap(table) => json!(table.name),
+        Control::ContrastLimits(lo, hi) => json!([lo, hi]),
+    }
+}

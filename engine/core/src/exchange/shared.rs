@@ -1,0 +1,64 @@
+//! The ledger between threads: one short mutex around commits, snapshots shared by `Arc`.
+
+use super::commands::{CameraCommand, CameraMotion, CommandQueue};
+use crate::ledger::{AppliedBatch, AppliedCommit, Commit, IntentBatch, InvariantError, Ledger, State};
+use crate::scene::{AppliedView, OpSeq};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// The ledger and the camera commands that belong to its ops.
+#[derive(Debug)]
+pub struct SharedLedger {
+    ledger: Mutex<Ledger>,
+    commands: CommandQueue,
+}
+
+impl SharedLedger {
+    /// Shares a ledger.
+    pub fn new(ledger: Ledger) -> Self {
+        Self { ledger: Mutex::new(ledger), commands: CommandQueue::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Ledger> {
+        // A panic while the lock is held leaves the last complete commit: commits replace the state as their last step.
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The newest snapshot.
+    pub fn state(&self) -> Arc<State> {
+        self.lock().state().clone()
+    }
+
+    /// The newest applied view.
+    pub fn view(&self) -> Arc<AppliedView> {
+        self.lock().view().clone()
+    }
+
+    /// Commits an intent. Its camera motion, if it has one, is queued before anyone can see a snapshot with its op.
+    pub fn commit_intent(
+        &self,
+        batch: IntentBatch,
+        motion: Option<CameraMotion>,
+        received: Instant,
+        reduced: Instant,
+    ) -> Result<Commit, InvariantError> {
+        let mut ledger = self.lock();
+        let commit = ledger.commit_intent(batch, received, reduced)?;
+        if let Some(motion) = motion {
+            let state = &commit.state;
+            let command = CameraCommand { op: commit.op, ndisplay: *state.view.ndisplay.get(), canvas: state.canvas, motion };
+            self.commands.push(command);
+        }
+        Ok(commit)
+    }
+
+    /// Commits what the render thread applied.
+    pub fn commit_applied(&self, batch: AppliedBatch) -> Result<AppliedCommit, InvariantError> {
+        self.lock().commit_applied(batch)
+    }
+
+    /// Takes the camera commands of ops up to `op`.
+    pub fn take_commands(&self, op: OpSeq) -> Vec<CameraCommand> {
+        self.commands.take_through(op)
+    }
+}

@@ -1,0 +1,145 @@
+//! The two authorities. An intent batch cannot name what only the render thread may write, and the other way round.
+//!
+//! ```compile_fail
+//! use nc_core::ledger::{IntentBatch, OpKind};
+//! fn pose() -> nc_core::scene::PlanePose { panic!() }
+//! IntentBatch::new(OpKind::Camera, None).camera(pose()); // an intent never writes the pose
+//! ```
+//!
+//! ```compile_fail
+//! use nc_core::ledger::{AppliedBatch, State};
+//! fn state() -> std::sync::Arc<State> { panic!() }
+//! AppliedBatch::new(state()).ndisplay(3); // the render thread never chooses the mode
+//! ```
+
+use super::leaf::Origin;
+use super::ops::OpKind;
+use super::state::State;
+use crate::scene::control::Control;
+use crate::scene::{OpSeq, PlanePose, Thumbnail};
+use std::sync::Arc;
+
+/// A write that an intent may make.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum IntentWrite {
+    Ndisplay(u8),
+    Step(Vec<u64>),
+    Level(usize),
+    Lock(bool),
+    Layer(usize, Control),
+}
+
+/// Writes of one accepted intent. Committing it opens an op.
+#[derive(Debug, Clone)]
+pub struct IntentBatch {
+    pub(super) kind: OpKind,
+    pub(super) origin: Option<Arc<Origin>>,
+    pub(super) writes: Vec<IntentWrite>,
+}
+
+impl IntentBatch {
+    /// No writes yet; a camera intent stays that way.
+    pub fn new(kind: OpKind, origin: Option<Arc<Origin>>) -> Self {
+        Self { kind, origin, writes: Vec::new() }
+    }
+
+    /// Writes `view.ndisplay`.
+    #[must_use]
+    pub fn ndisplay(mut self, ndisplay: u8) -> Self {
+        self.writes.push(IntentWrite::Ndisplay(ndisplay));
+        self
+    }
+
+    /// Writes `dims.step` (level-0 indices). An equal step keeps the leaf's version.
+    #[must_use]
+    pub fn step(mut self, step: Vec<u64>) -> Self {
+        self.writes.push(IntentWrite::Step(step));
+        self
+    }
+
+    /// Writes `multiscale.level` and locks it.
+    #[must_use]
+    pub fn lock_level(mut self, level: usize) -> Self {
+        self.writes.push(IntentWrite::Level(level));
+        self.writes.push(IntentWrite::Lock(true));
+        self
+    }
+
+    /// Gives the level back to the policy.
+    #[must_use]
+    pub fn unlock_level(mut self) -> Self {
+        self.writes.push(IntentWrite::Lock(false));
+        self
+    }
+
+    /// Writes one control of the layer at `index`.
+    #[must_use]
+    pub fn layer(mut self, index: usize, control: Control) -> Self {
+        self.writes.push(IntentWrite::Layer(index, control));
+        self
+    }
+}
+
+/// How the ops of a snapshot end.
+#[derive(Debug, Clone)]
+pub(super) enum Closing {
+    Applied(OpSeq),
+    Failed { seq: OpSeq, last_good: Arc<State> },
+}
+
+/// What the render thread applied, planned from one snapshot. Leaves that an intent wrote after that snapshot are left alone.
+#[derive(Debug, Clone)]
+pub struct AppliedBatch {
+    pub(super) planned: Arc<State>,
+    pub(super) camera: Option<PlanePose>,
+    pub(super) level: Option<(usize, bool)>,
+    pub(super) thumbnails: Vec<(usize, Arc<Thumbnail>)>,
+    pub(super) closing: Option<Closing>,
+}
+
+impl AppliedBatch {
+    /// Planned from `planned`; writes nothing yet.
+    pub fn new(planned: Arc<State>) -> Self {
+        Self { planned, camera: None, level: None, thumbnails: Vec::new(), closing: None }
+    }
+
+    /// The pose that the picture shows.
+    #[must_use]
+    pub fn camera(mut self, pose: PlanePose) -> Self {
+        self.camera = Some(pose);
+        self
+    }
+
+    /// The level in force and whether a budget made it coarser than wanted.
+    #[must_use]
+    pub fn level(mut self, level: usize, downgraded: bool) -> Self {
+        self.level = Some((level, downgraded));
+        self
+    }
+
+    /// A new picture for the layer at `index`.
+    #[must_use]
+    pub fn thumbnail(mut self, index: usize, thumbnail: Arc<Thumbnail>) -> Self {
+        self.thumbnails.push((index, thumbnail));
+        self
+    }
+
+    /// Closes every op that the planned snapshot contains.
+    #[must_use]
+    pub fn applied(mut self) -> Self {
+        self.closing = Some(Closing::Applied(self.planned.scene.op_seq));
+        self
+    }
+
+    /// Applying failed: closes the ops as failed and takes the intent leaves that they wrote back to `last_good`.
+    #[must_use]
+    pub fn failed(mut self, last_good: Arc<State>) -> Self {
+        self.closing = Some(Closing::Failed { seq: self.planned.scene.op_seq, last_good });
+        self
+    }
+
+    /// Whether committing it would change nothing.
+    pub fn is_empty(&self) -> bool {
+        self.camera.is_none() && self.level.is_none() && self.thumbnails.is_empty() && self.closing.is_none()
+    }
+}

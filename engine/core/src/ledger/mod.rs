@@ -1,0 +1,257 @@
+//! The only truth on the server: a typed tree of versioned leaves, written in batches by two authorities.
+//!
+//! An intent batch (a reducer's result) opens an op; an applied batch (the render thread's) closes ops and publishes the applied
+//! view. Every commit checks the invariants and either takes effect whole or not at all. Times and identities are arguments.
+//!
+//! May import `scene`, `data`. Must never know: how intents are parsed, who is told, what a device is.
+
+pub mod batch;
+pub mod leaf;
+pub mod ops;
+pub mod seed;
+pub mod state;
+
+pub use batch::{AppliedBatch, IntentBatch};
+pub use leaf::{Leaf, Mark, Origin};
+pub use ops::{Op, OpKind, OpLog, Outcome};
+pub use seed::Seed;
+pub use state::{InvariantError, LayerState, State};
+
+use crate::scene::control::ControlKey;
+use crate::scene::{AppliedView, LayerView, OpSeq};
+use batch::{Closing, IntentWrite};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What committing an intent gave.
+#[derive(Debug, Clone)]
+pub struct Commit {
+    /// The op that was opened.
+    pub op: OpSeq,
+    /// The written property's version, for the ack.
+    pub version: u64,
+    /// The new snapshot.
+    pub state: Arc<State>,
+}
+
+/// What committing the render thread's work gave.
+#[derive(Debug, Clone)]
+pub struct AppliedCommit {
+    /// The new applied view.
+    pub view: Arc<AppliedView>,
+    /// The snapshot it was planned from.
+    pub planned: Arc<State>,
+    /// Ops that were closed, oldest first.
+    pub closed: Vec<Op>,
+}
+
+/// The ledger. One owner; sharing it between threads is `exchange`'s business.
+#[derive(Debug)]
+pub struct Ledger {
+    state: Arc<State>,
+    view: Arc<AppliedView>,
+    ops: OpLog,
+}
+
+impl Ledger {
+    /// Seeds everything in one commit.
+    pub fn new(seed: Seed) -> Result<Self, InvariantError> {
+        let state = Arc::new(seed.into_state(1, 1, OpSeq(0)));
+        state.verify()?;
+        Ok(Self { view: Arc::new(view_of(&state)), state, ops: OpLog::default() })
+    }
+
+    /// The newest snapshot.
+    pub fn state(&self) -> &Arc<State> {
+        &self.state
+    }
+
+    /// The newest applied view.
+    pub fn view(&self) -> &Arc<AppliedView> {
+        &self.view
+    }
+
+    /// The op log.
+    pub fn ops(&self) -> &OpLog {
+        &self.ops
+    }
+
+    /// Commits one accepted intent, which arrived at `received` and was reduced at `reduced`, and opens its op.
+    pub fn commit_intent(&mut self, batch: IntentBatch, received: Instant, reduced: Instant) -> Result<Commit, InvariantError> {
+        let mut next = State::clone(&self.state);
+        next.version += 1;
+        next.scene.op_seq.0 += 1;
+        if batch.kind == OpKind::Camera {
+            next.camera.commands += 1;
+        }
+        for write in batch.writes {
+            write_intent(&mut next, write, batch.origin.clone());
+        }
+        next.verify()?;
+        let op = next.scene.op_seq;
+        self.ops.open(Op { seq: op, kind: batch.kind, origin: batch.origin, received, reduced, outcome: None });
+        self.state = Arc::new(next);
+        Ok(Commit { op, version: property_version(&self.state, batch.kind), state: self.state.clone() })
+    }
+
+    /// Commits what the render thread applied. Work planned for a dataset that is gone closes its ops and changes nothing else.
+    pub fn commit_applied(&mut self, batch: AppliedBatch) -> Result<AppliedCommit, InvariantError> {
+        let mut next = State::clone(&self.state);
+        next.version += 1;
+        let current = batch.planned.epoch == next.epoch;
+        let mut view = AppliedView::clone(&self.view);
+        if current {
+            write_applied(&mut next, &batch);
+            for (index, thumbnail) in &batch.thumbnails {
+                if let Some(layer) = view.layers.get_mut(*index) {
+                    Arc::make_mut(layer).thumbnail = thumbnail.clone();
+                }
+            }
+        }
+        let closed = match &batch.closing {
+            Some(Closing::Applied(seq)) => {
+                next.scene.applied_seq = next.scene.applied_seq.max(*seq);
+                if current {
+                    view = applied_view(&batch, &next);
+                }
+                self.close_verified(&next, *seq, false)?
+            }
+            Some(Closing::Failed { seq, last_good }) => {
+                next.scene.applied_seq = next.scene.applied_seq.max(*seq);
+                if current {
+                    restore(&mut next, &batch.planned, last_good);
+                    view.op = *seq;
+                }
+                self.close_verified(&next, *seq, true)?
+            }
+            None => {
+                next.verify()?;
+                Vec::new()
+            }
+        };
+        self.state = Arc::new(next);
+        self.view = Arc::new(view);
+        Ok(AppliedCommit { view: self.view.clone(), planned: batch.planned, closed })
+    }
+
+    fn close_verified(&mut self, next: &State, seq: OpSeq, failed: bool) -> Result<Vec<Op>, InvariantError> {
+        next.verify()?;
+        Ok(self.ops.close(seq, failed))
+    }
+}
+
+fn write_intent(next: &mut State, write: IntentWrite, origin: Option<Arc<Origin>>) {
+    let stamp = next.version;
+    match write {
+        IntentWrite::Ndisplay(n) => next.view.ndisplay.write(n, stamp, origin),
+        IntentWrite::Step(step) => {
+            next.dims.step.set(step, stamp, origin);
+        }
+        IntentWrite::Level(level) => next.multiscale.level.write(level, stamp, origin),
+        IntentWrite::Lock(lock) => {
+            next.multiscale.lock.set(lock, stamp, origin);
+        }
+        IntentWrite::Layer(index, control) => {
+            if let Some(layer) = next.layers.get_mut(index) {
+                let layer = Arc::make_mut(layer);
+                layer.marks[control.key() as usize].touch(stamp, origin);
+                layer.controls.set(control);
+            }
+        }
+    }
+}
+
+/// Writes what was applied, leaving alone every intent leaf that is newer than the plan.
+fn write_applied(next: &mut State, batch: &AppliedBatch) {
+    let stamp = next.version;
+    if let Some(pose) = batch.camera {
+        next.camera.plane.set(pose, stamp, None);
+    }
+    if let Some((level, downgraded)) = batch.level {
+        if next.multiscale.level.mark().stamp <= batch.planned.version {
+            next.multiscale.level.set(level, stamp, None);
+        }
+        next.multiscale.downgraded.set(downgraded, stamp, None);
+    }
+    for (index, thumbnail) in &batch.thumbnails {
+        if let Some(layer) = next.layers.get_mut(*index) {
+            Arc::make_mut(layer).thumbnail.set(thumbnail.clone(), stamp, None);
+        }
+    }
+}
+
+/// Takes the intent leaves written between `last_good` and `planned` back, except where a newer intent stands.
+fn restore(next: &mut State, planned: &State, last_good: &State) {
+    let stamp = next.version;
+    let due = |mark: &Mark| mark.stamp > last_good.version && mark.stamp <= planned.version;
+    if due(next.view.ndisplay.mark()) {
+        next.view.ndisplay.write(*last_good.view.ndisplay.get(), stamp, None);
+    }
+    if due(next.dims.step.mark()) {
+        next.dims.step.write(last_good.dims.step.get().clone(), stamp, None);
+    }
+    if due(next.multiscale.level.mark()) {
+        next.multiscale.level.write(*last_good.multiscale.level.get(), stamp, None);
+    }
+    if due(next.multiscale.lock.mark()) {
+        next.multiscale.lock.write(*last_good.multiscale.lock.get(), stamp, None);
+    }
+    for (layer, good) in next.layers.iter_mut().zip(&last_good.layers) {
+        for key in ControlKey::ALL {
+            if due(layer.mark(key)) {
+                let layer = Arc::make_mut(layer);
+                layer.controls.set(good.controls.get(key));
+                layer.marks[key as usize].touch(stamp, None);
+            }
+        }
+    }
+}
+
+fn property_version(state: &State, kind: OpKind) -> u64 {
+    match kind {
+        OpKind::View => state.view.ndisplay.mark().version,
+        OpKind::Dims => state.dims.step.mark().version,
+        OpKind::Level => state.multiscale.level.mark().version,
+        OpKind::Camera => state.camera.commands,
+        OpKind::Layer(index, key) => state.layers.get(index).map_or(1, |l| l.mark(key).version),
+    }
+}
+
+/// The view of a state whose every leaf is applied: the bootstrap.
+fn view_of(state: &State) -> AppliedView {
+    AppliedView {
+        epoch: state.epoch,
+        op: state.scene.applied_seq,
+        dataset: state.dataset.clone(),
+        ndisplay: *state.view.ndisplay.get(),
+        order: state.dims.order.get().clone(),
+        step: state.dims.step.get().clone(),
+        level: *state.multiscale.level.get(),
+        downgraded: *state.multiscale.downgraded.get(),
+        plane: *state.camera.plane.get(),
+        layers: state.layers.iter().map(|l| layer_view(l, l)).collect(),
+        canvas: state.canvas,
+    }
+}
+
+/// The view of what the plan's snapshot asked for and the batch made of it.
+fn applied_view(batch: &AppliedBatch, next: &State) -> AppliedView {
+    let mut view = view_of(&batch.planned);
+    view.op = batch.planned.scene.op_seq;
+    if let Some(pose) = batch.camera {
+        view.plane = pose;
+    }
+    if let Some((level, downgraded)) = batch.level {
+        (view.level, view.downgraded) = (level, downgraded);
+    }
+    view.layers = batch.planned.layers.iter().zip(&next.layers).map(|(planned, newest)| layer_view(planned, newest)).collect();
+    view
+}
+
+fn layer_view(planned: &LayerState, newest: &LayerState) -> Arc<LayerView> {
+    Arc::new(LayerView {
+        spec: planned.spec.clone(),
+        controls: planned.controls.clone(),
+        thumbnail: newest.thumbnail.get().clone(),
+    })
+}

@@ -1,0 +1,98 @@
+//! The op log: what was asked, when, and what became of it.
+
+use super::leaf::Origin;
+use crate::scene::OpSeq;
+use crate::scene::control::ControlKey;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Closed ops that are remembered.
+const CLOSED_KEPT: usize = 256;
+
+/// What an op is about. Two ops of equal kind write the same leaves, except camera ops, which add up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OpKind {
+    /// 2D or 3D.
+    View,
+    /// Steps.
+    Dims,
+    /// A level request, or its release.
+    Level,
+    /// A camera command.
+    Camera,
+    /// One control of the layer at an index.
+    Layer(usize, ControlKey),
+}
+
+/// What became of an op.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The picture shows it.
+    Applied,
+    /// A later op of the same kind was applied in its place.
+    Superseded(OpSeq),
+    /// It could not be applied; its leaves were restored.
+    Failed,
+}
+
+/// An accepted intent on its way to the picture.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Op {
+    /// Its number.
+    pub seq: OpSeq,
+    /// What it is about.
+    pub kind: OpKind,
+    /// Whose it is.
+    pub origin: Option<Arc<Origin>>,
+    /// When the intent arrived.
+    pub received: Instant,
+    /// When its writes were committed.
+    pub reduced: Instant,
+    /// `None` while open.
+    pub outcome: Option<Outcome>,
+}
+
+/// Ops in order; each is closed exactly once.
+#[derive(Debug, Default)]
+pub struct OpLog {
+    open: VecDeque<Op>,
+    closed: VecDeque<Op>,
+}
+
+impl OpLog {
+    pub(super) fn open(&mut self, op: Op) {
+        debug_assert!(self.open.back().is_none_or(|last| last.seq < op.seq));
+        self.open.push_back(op);
+    }
+
+    /// Closes every open op up to `seq` and returns them, oldest first.
+    pub(super) fn close(&mut self, seq: OpSeq, failed: bool) -> Vec<Op> {
+        let count = self.open.partition_point(|op| op.seq <= seq);
+        let mut closing: Vec<Op> = self.open.drain(..count).collect();
+        for i in 0..closing.len() {
+            let kind = closing[i].kind;
+            let successor = closing[i + 1..].iter().rev().find(|later| later.kind == kind && kind != OpKind::Camera);
+            closing[i].outcome = Some(match successor {
+                _ if failed => Outcome::Failed,
+                Some(later) => Outcome::Superseded(later.seq),
+                None => Outcome::Applied,
+            });
+        }
+        self.closed.extend(closing.iter().cloned());
+        while self.closed.len() > CLOSED_KEPT {
+            self.closed.pop_front();
+        }
+        closing
+    }
+
+    /// Ops not yet closed, oldest first.
+    pub fn pending(&self) -> impl Iterator<Item = &Op> {
+        self.open.iter()
+    }
+
+    /// The most recently closed ops, oldest first.
+    pub fn recent(&self) -> impl Iterator<Item = &Op> {
+        self.closed.iter()
+    }
+}

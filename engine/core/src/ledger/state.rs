@@ -1,0 +1,157 @@
+//! The tree of leaves and what must hold of it.
+
+use super::leaf::{Leaf, Mark};
+use crate::data::CanvasSize;
+use crate::scene::control::ControlKey;
+use crate::scene::{Dataset, LayerControls, LayerSpec, OpSeq, PlanePose, Thumbnail};
+use std::sync::Arc;
+
+/// Everything the server knows of the scene. An immutable snapshot; the [`super::Ledger`] publishes a new one per commit.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// Counts commits.
+    pub version: u64,
+    /// Counts datasets.
+    pub epoch: u64,
+    /// The data; `None` is the idle scene.
+    pub dataset: Option<Arc<Dataset>>,
+    /// Size of canvas and video.
+    pub canvas: CanvasSize,
+    /// `view.*`
+    pub view: ViewState,
+    /// `dims.*`
+    pub dims: DimsState,
+    /// `multiscale.*`
+    pub multiscale: MultiscaleState,
+    /// `camera.*`, applied-only.
+    pub camera: CameraState,
+    /// `layer/<id>`, bottom first.
+    pub layers: Vec<Arc<LayerState>>,
+    /// `scene.*`
+    pub scene: SceneState,
+}
+
+/// `view.*`
+#[derive(Debug, Clone)]
+pub struct ViewState {
+    /// 2 or 3: the only driver of the mode.
+    pub ndisplay: Leaf<u8>,
+}
+
+/// `dims.*`
+#[derive(Debug, Clone)]
+pub struct DimsState {
+    /// A permutation of the dims; the last `ndisplay` are shown.
+    pub order: Leaf<Vec<usize>>,
+    /// Level-0 index per dim.
+    pub step: Leaf<Vec<u64>>,
+}
+
+/// `multiscale.*`
+#[derive(Debug, Clone)]
+pub struct MultiscaleState {
+    /// The target level. Written by intents and, where no newer intent stands, by the policy.
+    pub level: Leaf<usize>,
+    /// Whether a person fixed the level.
+    pub lock: Leaf<bool>,
+    /// Whether a budget made the level coarser than wanted; applied-only.
+    pub downgraded: Leaf<bool>,
+}
+
+/// `camera.*`
+#[derive(Debug, Clone)]
+pub struct CameraState {
+    /// The 2D pose; applied-only.
+    pub plane: Leaf<PlanePose>,
+    /// Camera commands accepted so far; what their acks report as version.
+    pub commands: u64,
+}
+
+/// `layer/<id>`
+#[derive(Debug, Clone)]
+pub struct LayerState {
+    /// What the layer is.
+    pub spec: LayerSpec,
+    /// How it is shown. Each control is a leaf of its own; see [`Self::mark`].
+    pub controls: LayerControls,
+    pub(super) marks: [Mark; ControlKey::ALL.len()],
+    /// Its picture; applied-only.
+    pub thumbnail: Leaf<Arc<Thumbnail>>,
+}
+
+impl LayerState {
+    /// The last write of one control.
+    pub fn mark(&self, key: ControlKey) -> &Mark {
+        &self.marks[key as usize]
+    }
+}
+
+/// `scene.*`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SceneState {
+    /// Newest op opened.
+    pub op_seq: OpSeq,
+    /// Newest op closed.
+    pub applied_seq: OpSeq,
+}
+
+/// What a batch tried to break. The ledger is unchanged.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("ledger invariant: {0}")]
+pub struct InvariantError(pub String);
+
+impl State {
+    /// The dims shown: the tail of `order`.
+    pub fn displayed(&self) -> &[usize] {
+        let order = self.dims.order.get();
+        &order[order.len().saturating_sub(usize::from(*self.view.ndisplay.get()))..]
+    }
+
+    /// Fails on the first invariant that does not hold.
+    pub fn verify(&self) -> Result<(), InvariantError> {
+        let fail = |what: String| Err(InvariantError(what));
+        let ndisplay = *self.view.ndisplay.get();
+        if !(2..=3).contains(&ndisplay) {
+            return fail(format!("view.ndisplay is {ndisplay}"));
+        }
+        let order = self.dims.order.get();
+        let mut sorted = order.clone();
+        sorted.sort_unstable();
+        if !sorted.iter().copied().eq(0..order.len()) {
+            return fail(format!("dims.order {order:?} is not a permutation"));
+        }
+        let step = self.dims.step.get();
+        if step.len() != order.len() {
+            return fail(format!("dims.step has {} entries for {} dims", step.len(), order.len()));
+        }
+        if self.scene.applied_seq > self.scene.op_seq {
+            return fail(format!("op {} applied before it was opened", self.scene.applied_seq.0));
+        }
+        let rect = self.camera.plane.get().rect;
+        if !(rect.to_array().iter().all(|v| v.is_finite()) && rect.width > 0.0 && rect.height > 0.0) {
+            return fail(format!("camera.rect is {rect:?}"));
+        }
+        let Some(dataset) = &self.dataset else {
+            return if self.layers.is_empty() { Ok(()) } else { fail("the idle scene has layers".into()) };
+        };
+        if dataset.ndim() != order.len() {
+            return fail(format!("{} dims for a dataset of {}", order.len(), dataset.ndim()));
+        }
+        for (dim, (&at, size)) in step.iter().zip(dataset.level_shape(0)).enumerate() {
+            if at >= size {
+                return fail(format!("dims.step[{dim}] is {at} of {size}"));
+            }
+        }
+        let level = *self.multiscale.level.get();
+        if level >= dataset.level_count() {
+            return fail(format!("multiscale.level is {level} of {}", dataset.level_count()));
+        }
+        if !self.layers.iter().map(|l| &l.spec).eq(dataset.layers.iter()) {
+            return fail("layers differ from the dataset's".into());
+        }
+        match self.layers.iter().find_map(|l| l.controls.fault().map(|f| (l, f))) {
+            Some((layer, fault)) => fail(format!("layer/{}: {fault}", layer.spec.id)),
+            None => Ok(()),
+        }
+    }
+}
