@@ -5,3 +5,4 @@
 //! The only crate of the product with `unsafe`; each block says whose duty what is.
 
 pub mod api;
+pub mod codec;
