@@ -1,17 +1,17 @@
 //! OpenH264's decoder, to look at what the encoder made.
 #![allow(unsafe_code)]
 
-use crate::pictures::Planes;
+use crate::planes::Planes;
 use nc_core::data::CanvasSize;
 use nc_gpu::codec::bitstream;
 use openh264_sys2 as sys;
 use std::ptr::{self, NonNull};
 
 /// A decoder that gives each picture at once.
-pub struct Decoder(NonNull<sys::ISVCDecoder>);
+pub(crate) struct Decoder(NonNull<sys::ISVCDecoder>);
 
 impl Decoder {
-    pub fn open() -> Self {
+    pub(crate) fn open() -> Self {
         let mut raw = ptr::null_mut();
         // SAFETY: `raw` is a valid place for the pointer that the function writes.
         assert_eq!(unsafe { sys::source::APILoader::WelsCreateDecoder(&mut raw) }, 0);
@@ -29,7 +29,7 @@ impl Decoder {
     }
 
     /// Decodes an access unit that holds one whole picture.
-    pub fn decode(&mut self, avcc: &[u8]) -> Planes {
+    pub(crate) fn decode(&mut self, avcc: &[u8]) -> Planes {
         let mut annex_b = Vec::new();
         for unit in bitstream::avcc_units(avcc) {
             annex_b.extend_from_slice(&[0, 0, 0, 1]);
