@@ -1,0 +1,69 @@
+//! Chunks that could not be read: remembered, retried with growing pauses, reported once per view.
+
+use super::{Fault, ViewId};
+use crate::gather::ChunkKey;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// Pause after the first failure; doubles with each further one.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// Longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// Most chunks remembered. Beyond it the one that is due first is forgotten, so a wholly damaged image costs bounded memory.
+const MOST_REMEMBERED: usize = 4096;
+
+struct Failure {
+    fault: Fault,
+    attempts: u32,
+    retry_at: Instant,
+    told: Vec<ViewId>,
+}
+
+#[derive(Default)]
+pub(super) struct Failures(HashMap<ChunkKey, Failure>);
+
+impl Failures {
+    /// A read of `key` failed at `now`.
+    pub(super) fn record(&mut self, key: ChunkKey, fault: Fault, now: Instant) {
+        if self.0.len() >= MOST_REMEMBERED && !self.0.contains_key(&key) {
+            let first_due = self.0.iter().min_by_key(|(_, f)| f.retry_at).map(|(&key, _)| key);
+            first_due.map(|key| self.0.remove(&key));
+        }
+        let failure =
+            self.0.entry(key).or_insert_with(|| Failure { fault: fault.clone(), attempts: 0, retry_at: now, told: Vec::new() });
+        failure.fault = fault;
+        failure.retry_at = now + LONGEST_PAUSE.min(FIRST_PAUSE * 2u32.saturating_pow(failure.attempts.min(16)));
+        failure.attempts += 1;
+    }
+
+    /// A read of `key` succeeded.
+    pub(super) fn clear(&mut self, key: &ChunkKey) {
+        self.0.remove(key);
+    }
+
+    /// The fault of a chunk that is not to be tried again yet.
+    pub(super) fn resting(&self, key: &ChunkKey, now: Instant) -> Option<Fault> {
+        self.0.get(key).filter(|f| now < f.retry_at).map(|f| f.fault.clone())
+    }
+
+    /// When `key` may be tried again, if it has failed.
+    pub(super) fn retry_at(&self, key: &ChunkKey) -> Option<Instant> {
+        self.0.get(key).map(|f| f.retry_at)
+    }
+
+    /// Whether `view` must still be told that `key` is damaged; marks it as told.
+    pub(super) fn tell(&mut self, key: &ChunkKey, view: ViewId) -> bool {
+        match self.0.get_mut(key) {
+            Some(failure) if !failure.told.contains(&view) => {
+                failure.told.push(view);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// `view` is gone; another may come under its id.
+    pub(super) fn forget_view(&mut self, view: ViewId) {
+        self.0.values_mut().for_each(|f| f.told.retain(|&v| v != view));
+    }
+}

@@ -1,0 +1,87 @@
+//! What keeps an image from being opened. Each message is one line that names the place and says what to do.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why an image did not open.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Nothing is there.
+    #[error("{path}: no such directory: check the path, and that its disk is mounted", path = path.display())]
+    Missing {
+        /// As it was given.
+        path: PathBuf,
+    },
+    /// A file, where a directory is needed.
+    #[error("{path}: is a file: give the directory of the image (unpack it first if it is an archive)", path = path.display())]
+    NotADirectory {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A URL.
+    #[error("{location}: {scheme} locations cannot be read: mount or copy the image and give its directory")]
+    Remote {
+        /// As it was given.
+        location: String,
+        /// "https", "s3", ...
+        scheme: String,
+    },
+    /// The file system refused.
+    #[error("{path}: cannot be read ({error}): check its permissions", path = path.display())]
+    Unreadable {
+        /// What was to be read.
+        path: PathBuf,
+        /// What the file system said.
+        error: io::Error,
+    },
+    /// A directory that holds something else.
+    #[error("{path}: {hint}", path = path.display())]
+    NotAnImage {
+        /// The directory.
+        path: PathBuf,
+        /// What it holds, and what to open instead.
+        hint: String,
+    },
+    /// A metadata file that does not parse.
+    #[error("{path}: is not valid JSON ({error}): restore the file", path = path.display())]
+    BrokenJson {
+        /// The file.
+        path: PathBuf,
+        /// Where it stops making sense.
+        error: serde_json::Error,
+    },
+    /// A metadata entry that makes no sense.
+    #[error("{path}: {key} {problem}", path = path.display())]
+    Metadata {
+        /// The file.
+        path: PathBuf,
+        /// The entry.
+        key: String,
+        /// What is wrong with it, and what would be right.
+        problem: String,
+    },
+    /// Elements that cannot be shown.
+    #[error("{path}: {key} {dtype} cannot be shown: convert the image to bool, (u)int8 to 64 or float16 to 64", path = path.display())]
+    UnsupportedDtype {
+        /// The array's metadata file.
+        path: PathBuf,
+        /// "dtype" (v2) or "data_type" (v3).
+        key: &'static str,
+        /// As the file says.
+        dtype: String,
+    },
+    /// A codec, or a feature of the array format, that is not built in.
+    #[error(
+        "{path}: codecs {codecs} cannot be decoded ({reason}): rewrite the image with blosc, zstd, gzip, zlib or bz2",
+        path = path.display()
+    )]
+    UnsupportedCodec {
+        /// The array's metadata file.
+        path: PathBuf,
+        /// The codecs that the file names.
+        codecs: String,
+        /// What the decoder says.
+        reason: String,
+    },
+}
