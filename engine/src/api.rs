@@ -2,7 +2,8 @@
 
 use nc_core::data::CanvasSize;
 use nc_core::scene::AppliedView;
-use nc_gpu::api::ParameterSets;
+pub use nc_core::{data, scene};
+pub use nc_gpu::api::ParameterSets;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
