@@ -1,7 +1,7 @@
 //! The first state of a dataset: what is shown before anyone asked for anything.
 
 use crate::data::lod::LevelPolicy;
-use crate::data::{Blending, CanvasSize, Footprint, Interpolation, Rect, colormap};
+use crate::data::{Blending, CanvasSize, Interpolation, colormap};
 use crate::ledger::Seed;
 use crate::scene::{Dataset, LayerControls};
 use std::sync::Arc;
@@ -14,23 +14,10 @@ const MANY_CHANNELS: [[u8; 3]; 6] = [[0, 255, 255], [255, 255, 0], [255, 0, 255]
 pub fn seed(dataset: Arc<Dataset>, canvas: CanvasSize, windows: &[(f64, f64)]) -> Seed {
     let (y, x) = (dataset.ndim() - 2, dataset.ndim() - 1);
     let rect = dataset.world_rect(x, y);
-    let oversampling = oversampling(&dataset, rect.expanded_to(canvas), canvas, x, y);
+    let oversampling = dataset.oversampling(rect.expanded_to(canvas), canvas, y, x);
     let level = LevelPolicy::default().settle(&oversampling, &vec![true; oversampling.len()], 0).level;
     let controls = (0..dataset.layers.len()).map(|i| layer_controls(&dataset, i, windows.get(i).copied())).collect();
     Seed { step: dataset.initial_step(), level, rect, controls, canvas, dataset: Some(dataset) }
-}
-
-/// Level samples per canvas pixel for every level when `shown` fills the canvas (PROTOCOL §16.1). A level that the view misses
-/// altogether counts as a whole.
-pub fn oversampling(dataset: &Dataset, shown: Rect, canvas: CanvasSize, x: usize, y: usize) -> Vec<f64> {
-    (0..dataset.level_count())
-        .map(|level| {
-            let (ax, ay) = (dataset.sample_axis(level, x), dataset.sample_axis(level, y));
-            let footprint = Footprint::of(shown, ax, ay, 0);
-            let (w, h) = if footprint.is_empty() { (ax.len, ay.len) } else { footprint.size() };
-            (f64::from(h) / f64::from(canvas.height)).max(f64::from(w) / f64::from(canvas.width))
-        })
-        .collect()
 }
 
 fn layer_controls(dataset: &Dataset, index: usize, window: Option<(f64, f64)>) -> LayerControls {

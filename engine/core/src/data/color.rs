@@ -25,6 +25,17 @@ pub struct ColorTable {
     pub nan: Option<[u8; 4]>,
 }
 
+impl ColorTable {
+    /// The colour at position `t` (0..1), straight RGBA, 0..1: linear filtering at texel coordinate `1024 * t - 0.5`.
+    pub fn fetch(&self, t: f64) -> [f32; 4] {
+        let at = (TABLE_LEN as f64 * t - 0.5).clamp(0.0, (TABLE_LEN - 1) as f64);
+        let lower = (at as usize).min(TABLE_LEN - 2);
+        let weight = at - lower as f64;
+        let (a, b) = (self.entries[lower], self.entries[lower + 1]);
+        std::array::from_fn(|k| ((f64::from(a[k]) * (1.0 - weight) + f64::from(b[k]) * weight) / 255.0) as f32)
+    }
+}
+
 /// How a layer's values become colours.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Transfer {
@@ -34,6 +45,23 @@ pub struct Transfer {
     pub gamma: f32,
     /// The colour table.
     pub table: Arc<ColorTable>,
+}
+
+impl Transfer {
+    /// The colour of one value, straight RGBA, 0..1. For single values; devices have tables.
+    pub fn color(&self, value: f32) -> [f32; 4] {
+        let flat = |color: [u8; 4]| color.map(|k| f32::from(k) / 255.0);
+        if value.is_nan() {
+            return self.table.nan.map_or([0.0; 4], flat);
+        }
+        let (lo, hi) = (f64::from(self.limits.0), f64::from(self.limits.1));
+        let t = (f64::from(value).clamp(lo, hi) - lo) / (hi - lo);
+        match (self.table.low, self.table.high) {
+            (Some(low), _) if t <= 1e-12 => flat(low),
+            (_, Some(high)) if 1.0 - t <= 1e-12 => flat(high),
+            _ => self.table.fetch(t.powf(f64::from(self.gamma))),
+        }
+    }
 }
 
 /// How a layer joins what is below it (`golden/reference/README.md` "Compositing").

@@ -1,7 +1,7 @@
 //! A dataset as the viewer sees it: an image, the axes that are sliders, and the layers it was split into.
 
 use super::{AxisKind, Channel, ImageInfo, LayerSpec};
-use crate::data::{MAX_AXES, PlaneKey, Rect, SampleAxis};
+use crate::data::{CanvasSize, Footprint, MAX_AXES, PlaneKey, Rect, SampleAxis};
 use crate::scene::LayerId;
 use std::sync::Arc;
 
@@ -130,6 +130,19 @@ impl Dataset {
         let (axis, l) = (self.dims[dim], &self.image.levels[level]);
         let len = u32::try_from(l.shape[axis]).unwrap_or(u32::MAX);
         SampleAxis { len, scale: l.scale[axis], translate: l.translate[axis] }
+    }
+
+    /// Level samples per canvas pixel for every level when `shown` fills the canvas and dims `row` and `col` are displayed
+    /// (PROTOCOL §16.1). A level that the view misses altogether counts as a whole.
+    pub fn oversampling(&self, shown: Rect, canvas: CanvasSize, row: usize, col: usize) -> Vec<f64> {
+        (0..self.level_count())
+            .map(|level| {
+                let (x, y) = (self.sample_axis(level, col), self.sample_axis(level, row));
+                let footprint = Footprint::of(shown, x, y, 0);
+                let (w, h) = if footprint.is_empty() { (x.len, y.len) } else { footprint.size() };
+                (f64::from(h) / f64::from(canvas.height)).max(f64::from(w) / f64::from(canvas.width))
+            })
+            .collect()
     }
 
     /// The outer box of level 0 along two dims, half a sample beyond the first and last centre.
