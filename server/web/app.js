@@ -1,0 +1,181 @@
+// Puts the page together: connection to viewer, video to meter, pieces to elements.
+
+import { Connection } from "./connection.js";
+import { Dims } from "./dims.js";
+import { listenToKeys } from "./keys.js";
+import { LayerControls } from "./layer_controls.js";
+import { Layers } from "./layers.js";
+import { Meter } from "./meter.js";
+import { Notices } from "./notices.js";
+import { listenToPointer } from "./pointer.js";
+import { Status } from "./status.js";
+import { unsupported } from "./support.js";
+import { Video } from "./video.js";
+import { Viewer } from "./viewer.js";
+import { fit, toVideo } from "./viewport.js";
+
+const KEYFRAME_SPACING_MS = 1000;
+const STATUS_MS = 250;
+
+const at = (id) => document.getElementById(id);
+const canvas = at("picture");
+const stage = at("stage");
+
+const meter = new Meter();
+const notices = new Notices({ notice: at("notice"), message: at("message"), warnings: at("warnings") });
+let keyframeAsked = -Infinity;
+let trouble = unsupported();
+
+const video = new Video(canvas, {
+  painted(packet) {
+    trouble = null;
+    if (meter.frames === 0) invalidate();
+    meter.paint(packet.arrived, performance.now());
+  },
+  starved(origin) {
+    const now = performance.now();
+    if (now - keyframeAsked < KEYFRAME_SPACING_MS) return;
+    keyframeAsked = now;
+    connection.command("napari.pixel.request_keyframe", origin);
+  },
+  failed(text) {
+    trouble = { heading: "The stream cannot be decoded", lines: [text] };
+    invalidate();
+  },
+});
+
+const connection = new Connection({
+  status({ phase, reason, retryMs }) {
+    document.body.dataset.phase = phase;
+    if (phase === "live") {
+      video.restart();
+      notices.notice("");
+    } else if (phase === "waiting") {
+      viewer.disconnected();
+      meter.clear();
+      notices.notice(`Not connected: ${reason}. Trying again${retryMs > 1500 ? ` in ${Math.round(retryMs / 1000)} s` : ""} …`);
+    }
+    invalidate();
+  },
+  notify(frame) {
+    if (frame.type === "notify.error") notices.warn(frame.payload);
+    const source = viewer.view.source;
+    viewer.notify(frame);
+    if (viewer.view.source !== source) controls.forget();
+    if (frame.type === "notify.stream") video.announce(viewer.view.stream.record);
+  },
+  answer(payload) {
+    meter.answer(payload.intent_id, payload.status === "accepted", performance.now());
+    viewer.answer(payload);
+    if (payload.status === "rejected") notices.warn({ domain: "intent", severity: "warning", ...payload.error });
+  },
+  packet(message) {
+    const now = performance.now();
+    meter.arrive(message.byteLength, now);
+    video.accept(message, now);
+  },
+});
+
+const viewer = new Viewer(
+  video,
+  (scope, target, key, value) => {
+    const intentId = connection.intent(scope, target, key, value);
+    if (intentId !== null) meter.sent(intentId, performance.now());
+    return intentId;
+  },
+  () => invalidate(),
+);
+
+const layers = new Layers(viewer, at("layers"));
+const controls = new LayerControls(viewer, at("controls"));
+const dims = new Dims(viewer, at("dims"));
+const status = new Status(viewer, meter, {
+  position: at("position"), level: at("level"), rate: at("rate"), latency: at("latency"), bits: at("bits"),
+});
+
+let due = false;
+function invalidate() {
+  if (due) return;
+  due = true;
+  requestAnimationFrame(render);
+}
+
+function render() {
+  due = false;
+  const { view } = viewer;
+  const name = nameOf(view.source);
+  document.title = name ? `${name} · napari-cuda` : "napari-cuda";
+  at("source").textContent = name;
+  at("source").title = view.source;
+  layers.render();
+  controls.render();
+  dims.render();
+  status.render();
+  notices.message(message(view));
+}
+
+/** The last part of a path, without the endings of an image folder. */
+function nameOf(source) {
+  const last = source.split(/[/\\]/).filter(Boolean).at(-1) ?? "";
+  return last.replace(/\.zarr$/i, "").replace(/\.ome$/i, "");
+}
+
+function message(view) {
+  if (trouble) return trouble;
+  if (view.status === "idle") {
+    return { heading: "No image is open", lines: ["Start the server with one:", { code: "napari-cuda serve IMAGE.ome.zarr" }] };
+  }
+  if (meter.frames === 0) return { heading: view.known ? "Waiting for the first picture …" : "Connecting …", lines: [] };
+  return null;
+}
+
+const boxOf = (node) => node.getBoundingClientRect();
+listenToPointer(stage, {
+  toVideo: (x, y) => (video.size ? toVideo(fit(boxOf(canvas), video.size), x, y) : null),
+  pan: (dx, dy) => viewer.pan(dx, dy),
+  zoom: (factor, point) => viewer.zoom(factor, point),
+  step: (delta) => viewer.step(delta),
+  hover: (point) => status.hover(point),
+});
+const help = listenToKeys(viewer, dims, at("shortcuts"));
+at("fit").addEventListener("click", () => viewer.resetCamera());
+at("help").addEventListener("click", help);
+at("fullscreen").hidden = !document.fullscreenEnabled;
+at("fullscreen").addEventListener("click", () => {
+  if (document.fullscreenElement) document.exitFullscreen();
+  else stage.requestFullscreen();
+});
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) connection.retryNow();
+});
+window.addEventListener("online", () => connection.retryNow());
+window.addEventListener("pagehide", () => connection.stop());
+window.addEventListener("pageshow", (event) => {
+  if (event.persisted) connection.start();
+});
+
+// For tests and for the curious: what the page knows, to be read only.
+window.__viewer = Object.freeze({
+  canvas,
+  get connected() {
+    return connection.live;
+  },
+  get frames() {
+    return meter.frames;
+  },
+  get lastPaint() {
+    return meter.lastPaint;
+  },
+  get view() {
+    return structuredClone(viewer.view);
+  },
+  get stats() {
+    return meter.read(performance.now());
+  },
+});
+
+render();
+if (!trouble) {
+  connection.start();
+  setInterval(() => status.render(), STATUS_MS);
+}

@@ -1,0 +1,123 @@
+// The controls of the selected layer.
+
+import { COLORMAPS, swatch } from "./colormaps.js";
+import { isWhole, readable, sliderExtent, sliderStep } from "./contrast.js";
+import { element, setText } from "./dom.js";
+import { RangeSlider } from "./range_slider.js";
+
+const GAMMA = { min: 0.2, max: 2, step: 0.01 };
+
+export class LayerControls {
+  #viewer;
+  #root;
+  #opacity;
+  #gamma;
+  #contrast;
+  #colormap;
+  /** The contrast limits with which each layer came. */
+  #firstLimits = new Map();
+
+  constructor(viewer, root) {
+    this.#viewer = viewer;
+    this.#root = root;
+    this.#opacity = this.#slider("opacity", { min: 0, max: 1, step: 0.01 }, 1);
+    this.#contrast = this.#contrastControl();
+    this.#gamma = this.#slider("gamma", GAMMA, 1);
+    this.#colormap = this.#colormapControl();
+    root.replaceChildren(
+      field("opacity", this.#opacity.input, this.#opacity.value),
+      field("contrast", this.#contrast.slider.root, this.#contrast.numbers),
+      field("gamma", this.#gamma.input, this.#gamma.value),
+      field("colormap", this.#colormap.swatch, this.#colormap.select),
+    );
+  }
+
+  /** Brings the controls up to date with the selected layer. */
+  render() {
+    const layer = this.#viewer.selectedLayer();
+    this.#root.hidden = layer === null;
+    for (const { id, controls } of this.#viewer.view.layers) {
+      if (!this.#firstLimits.has(id)) this.#firstLimits.set(id, controls.contrast_limits);
+    }
+    if (!layer) return;
+    for (const [key, { input, value }] of [["opacity", this.#opacity], ["gamma", this.#gamma]]) {
+      const shown = this.#viewer.control(layer, key) ?? 1;
+      input.value = shown;
+      fill(input);
+      setText(value, shown.toFixed(2));
+    }
+    this.#renderContrast(layer);
+    this.#renderColormap(layer);
+  }
+
+  /** Forgets what it knows of the layers' ranges; for another dataset. */
+  forget() {
+    this.#firstLimits.clear();
+  }
+
+  #set(key, value) {
+    const layer = this.#viewer.selectedLayer();
+    if (layer) this.#viewer.setControl(layer.id, key, value);
+  }
+
+  /** A slider of one number; a double click sets it to its usual value. */
+  #slider(key, { min, max, step }, usual) {
+    const input = element("input", { type: "range", min, max, step, "aria-label": key, "data-control": key });
+    input.addEventListener("input", () => this.#set(key, input.valueAsNumber));
+    input.addEventListener("dblclick", () => this.#set(key, usual));
+    return { input, value: element("output", { class: "value" }) };
+  }
+
+  #contrastControl() {
+    const set = (limits) => this.#set("contrast_limits", limits);
+    const slider = new RangeSlider("contrast", set);
+    slider.root.addEventListener("dblclick", () => set(this.#firstLimits.get(this.#viewer.selected)));
+    slider.root.title = "double click for the first limits";
+    const number = (name) => element("input", { type: "number", step: "any", "aria-label": `${name} contrast limit` });
+    const [low, high] = [number("lower"), number("upper")];
+    for (const input of [low, high]) {
+      input.addEventListener("change", () => {
+        const limits = [low.valueAsNumber, high.valueAsNumber];
+        if (limits.every(Number.isFinite) && limits[0] !== limits[1]) set(limits.sort((a, b) => a - b));
+        this.render();
+      });
+    }
+    return { slider, low, high, numbers: element("span", { class: "numbers" }, low, high) };
+  }
+
+  #renderContrast(layer) {
+    const { slider, low, high } = this.#contrast;
+    const limits = this.#viewer.control(layer, "contrast_limits");
+    const extent = sliderExtent(layer.dtype, this.#firstLimits.get(layer.id), limits);
+    slider.show(limits, extent, sliderStep(layer.dtype, extent));
+    for (const [input, limit] of [[low, limits[0]], [high, limits[1]]]) {
+      input.step = isWhole(layer.dtype) ? 1 : "any";
+      if (document.activeElement !== input) input.value = readable(limit);
+    }
+  }
+
+  #colormapControl() {
+    const select = element("select", { "aria-label": "colormap", "data-control": "colormap" });
+    select.append(...COLORMAPS.map((name) => element("option", { value: name }, name)));
+    select.addEventListener("change", () => this.#set("colormap", select.value));
+    return { select, swatch: element("div", { class: "swatch wide", "aria-hidden": "true" }) };
+  }
+
+  #renderColormap(layer) {
+    const { select, swatch: strip } = this.#colormap;
+    const name = this.#viewer.control(layer, "colormap");
+    if (![...select.options].some(({ value }) => value === name)) select.append(element("option", { value: name }, name));
+    if (select.value !== name) select.value = name;
+    strip.style.background = swatch(name);
+  }
+}
+
+function field(label, control, value) {
+  return element("div", { class: `field ${label}` }, element("span", { class: "label" }, label), control, value);
+}
+
+/** Tells the style sheet how far a slider is filled. */
+function fill(input) {
+  const [min, max] = [Number(input.min), Number(input.max)];
+  input.style.setProperty("--filled", (input.valueAsNumber - min) / (max - min));
+}
