@@ -1,0 +1,98 @@
+//! The whole scene (PROTOCOL §5.1), and the idle scene of §4.
+
+use super::dims::{Axes, levels};
+use super::layers::{controls, pixels};
+use nc_engine::api::scene::{AppliedView, Dataset, LayerView, SourceKind};
+use nc_protocol::scene::{
+    LayerBlock, LayerMetadata, LayerType, Multiscale, MultiscalePolicy, Policies, Scene, SceneMetadata, SceneStatus, Settings,
+    Source, Viewer, ViewerCamera, ViewerDims,
+};
+use serde_json::Map;
+
+/// The scene of a view. `fps` is the most frames per second that the stream carries.
+pub(crate) fn scene(view: &AppliedView, fps: f32) -> Scene {
+    let dataset = view.dataset.as_deref();
+    Scene {
+        viewer: viewer(view, fps),
+        layers: dataset.map_or_else(Vec::new, |dataset| view.layers.iter().map(|one| layer(view, dataset, one)).collect()),
+        metadata: Some(SceneMetadata {
+            status: if dataset.is_some() { SceneStatus::Ready } else { SceneStatus::Idle },
+            source_path: dataset.map(|dataset| dataset.image.location.clone()),
+            source_kind: dataset.map(|dataset| source_kind(dataset).to_owned()),
+            extra: Map::new(),
+        }),
+        policies: dataset.map(|dataset| Policies {
+            multiscale: MultiscalePolicy {
+                policy: None,
+                active_level: view.level,
+                downgraded: view.downgraded,
+                index_space: None,
+                levels: levels(dataset, true),
+            },
+        }),
+    }
+}
+
+fn viewer(view: &AppliedView, fps: f32) -> Viewer {
+    let Axes { axis_labels, order, displayed, level_shapes, level, step, ndisplay } = Axes::of(view);
+    let (x, y) = view.plane.rect.center();
+    Viewer {
+        settings: Settings {
+            fps_target: f64::from(fps),
+            canvas_size: [view.canvas.width, view.canvas.height],
+            volume_enabled: ndisplay == 3,
+        },
+        dims: ViewerDims {
+            ndim: axis_labels.len(),
+            axis_labels,
+            order,
+            level_shapes,
+            current_level: level,
+            current_step: step,
+            displayed,
+            ndisplay,
+        },
+        camera: ViewerCamera {
+            ndisplay,
+            center: Some(vec![x, y]),
+            zoom: Some(view.plane.zoom),
+            rect: Some(view.plane.rect.to_array()),
+            ..ViewerCamera::default()
+        },
+    }
+}
+
+fn layer(view: &AppliedView, dataset: &Dataset, layer: &LayerView) -> LayerBlock {
+    let level_shapes = (0..dataset.level_count()).map(|level| dataset.level_shape(level)).collect();
+    let multiscale = (dataset.level_count() > 1).then(|| Multiscale {
+        levels: levels(dataset, false),
+        current_level: view.level,
+        metadata: None,
+    });
+    LayerBlock {
+        layer_id: layer.spec.id.to_string(),
+        layer_type: if view.ndisplay == 3 { LayerType::Volume } else { LayerType::Image },
+        name: layer.spec.name.clone(),
+        ndim: dataset.ndim(),
+        shape: dataset.level_shape(view.level),
+        axis_labels: dataset.axis_labels(),
+        volume: view.ndisplay == 3,
+        controls: controls(&layer.controls),
+        level_shapes: Some(level_shapes),
+        metadata: LayerMetadata { thumbnail: pixels(&layer.thumbnail), extra: Map::new() },
+        multiscale,
+        contrast_limits: layer.controls.contrast_limits.into(),
+        scale: Some(dataset.level_scale(view.level)),
+        translate: Some(dataset.level_translate(view.level)),
+        dtype: Some(dataset.image.dtype.numpy_name().to_owned()),
+        source: Some(Source { kind: source_kind(dataset).to_owned() }),
+        extra: Map::new(),
+    }
+}
+
+fn source_kind(dataset: &Dataset) -> &'static str {
+    match dataset.image.source {
+        SourceKind::OmeZarr => "ome-zarr",
+        SourceKind::Demo => "demo",
+    }
+}
