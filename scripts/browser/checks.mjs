@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { PLAIN_HOST, ViewerPage } from "./page.mjs";
 import { TURNS, bestMatch, blockDifference, difference, drawn, fitted } from "./picture.mjs";
-import { VIDEO } from "./server.mjs";
+import { VIDEO, serve } from "./server.mjs";
 
 const truth = JSON.parse(readFileSync(new URL("truth.json", import.meta.url)));
 const bytes = (text) => Buffer.from(text, "base64");
@@ -101,6 +101,18 @@ export const letter = {
       await old.goto(server.url);
       await old.getByText("no WebCodecs video decoder").waitFor();
       await old.close();
+    },
+    "a server without an image says how to open one": async ({ binary, browser, viewer }) => {
+      const idle = await serve(binary, null);
+      try {
+        const page = await browser.newPage();
+        await page.goto(idle.url);
+        await page.getByText("No image is open").waitFor();
+        if (viewer.out) await page.screenshot({ path: path.join(viewer.out, "idle.png") });
+        await page.close();
+      } finally {
+        await idle.stop();
+      }
     },
   },
 };

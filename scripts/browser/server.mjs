@@ -10,15 +10,15 @@ const LINK = /http:\/\/127\.0\.0\.1:(\d+)\//;
 export const VIDEO = { width: 1280, height: 720 };
 
 /**
- * Serves an image and waits for the printed link.
+ * Serves an image, or with null none, and waits for the printed link.
  * @param {string} binary
- * @param {string} data
+ * @param {string | null} data
  * @param {number} port of the viewer; 0 takes a free one
  * @returns {Promise<{url: string, port: number, stop: () => Promise<void>}>}
  */
 export async function serve(binary, data, port = 0) {
   const flags = ["--state-port", 0, "--pixel-port", 0, "--http-port", port, "--width", VIDEO.width, "--height", VIDEO.height];
-  const child = spawn(binary, ["serve", data, ...flags.map(String)], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(binary, ["serve", ...(data === null ? [] : [data]), ...flags.map(String)], { stdio: ["ignore", "pipe", "pipe"] });
   const ended = once(child, "exit");
   let printed = "";
   const link = new Promise((resolve, reject) => {

@@ -46,7 +46,7 @@ async function check(name, body) {
 /** Serves one image, opens the page on it, and does its checks in order. */
 async function suite(browser, { image, folder, checks }) {
   const served = path.join(data[folder], image);
-  const context = { browser, data, server: await serve(options.binary, served), viewer: null };
+  const context = { binary: options.binary, browser, data, server: await serve(options.binary, served), viewer: null };
   context.restart = async () => {
     context.server = await serve(options.binary, served, context.server.port);
   };

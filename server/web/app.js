@@ -47,15 +47,15 @@ const video = new Video(canvas, {
 const connection = new Connection({
   status({ phase, reason, retryMs }) {
     document.body.dataset.phase = phase;
+    // Whatever was on its way belonged to another session.
+    viewer.forgetWishes();
+    meter.clear();
     if (phase === "live") {
       video.restart();
       notices.notice("");
     } else if (phase === "waiting") {
-      viewer.disconnected();
-      meter.clear();
       notices.notice(`Not connected: ${reason}. Trying again${retryMs > 1500 ? ` in ${Math.round(retryMs / 1000)} s` : ""} …`);
     }
-    invalidate();
   },
   notify(frame) {
     if (frame.type === "notify.error") notices.warn(frame.payload);

@@ -36,8 +36,15 @@ const STOPS = new Map([
 /** The names to offer, in the order to offer them. */
 export const COLORMAPS = [...STOPS.keys()];
 
-/** CSS for a swatch of a colormap. A name that is a colour (`#ff8040`) runs from black to it, as napari's does. */
-export function swatch(name) {
+/** Paints a swatch of a colormap, if it does not show it yet. */
+export function paintSwatch(node, name) {
+  if (node.dataset.colormap === name) return;
+  node.dataset.colormap = name;
+  node.style.background = gradient(name);
+}
+
+/** A name that is a colour (`#ff8040`) runs from black to it, as napari's does. */
+function gradient(name) {
   const stops = STOPS.get(name) ?? (/^#[0-9a-f]{6}$/i.test(name) ? `000000 ${name.slice(1)}` : "000000 ffffff");
   return `linear-gradient(to right, ${stops.split(" ").map((stop) => `#${stop}`).join(", ")})`;
 }

@@ -87,7 +87,7 @@ export class Connection {
     this.#state = socket;
     this.#expectWithin(WELCOME_TIMEOUT_MS);
     socket.onopen = () => this.#hello();
-    socket.onclose = (event) => this.#closed(socket, event.reason || "the server closed the connection");
+    socket.onclose = (event) => this.#closed(socket, event);
     socket.onmessage = (event) => {
       if (socket === this.#state && typeof event.data === "string") this.#receive(event.data);
     };
@@ -142,7 +142,7 @@ export class Connection {
     const socket = new WebSocket(url);
     this.#pixel = socket;
     socket.binaryType = "arraybuffer";
-    socket.onclose = (event) => this.#closed(socket, event.reason || "the pixel channel closed");
+    socket.onclose = (event) => this.#closed(socket, event);
     socket.onmessage = (event) => {
       if (socket === this.#pixel && event.data instanceof ArrayBuffer) this.#listener.packet(event.data);
     };
@@ -162,8 +162,8 @@ export class Connection {
     if (ms > 0) this.#silenceTimer = setTimeout(() => this.#drop("the server went silent"), ms);
   }
 
-  #closed(socket, reason) {
-    if (socket === this.#state || socket === this.#pixel) this.#drop(reason);
+  #closed(socket, { reason }) {
+    if (socket === this.#state || socket === this.#pixel) this.#drop(reason || "the connection is gone");
   }
 
   #drop(reason) {

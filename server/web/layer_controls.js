@@ -1,6 +1,6 @@
 // The controls of the selected layer.
 
-import { COLORMAPS, swatch } from "./colormaps.js";
+import { COLORMAPS, paintSwatch } from "./colormaps.js";
 import { isWhole, readable, sliderExtent, sliderStep } from "./contrast.js";
 import { element, setText } from "./dom.js";
 import { RangeSlider } from "./range_slider.js";
@@ -108,7 +108,7 @@ export class LayerControls {
     const name = this.#viewer.control(layer, "colormap");
     if (![...select.options].some(({ value }) => value === name)) select.append(element("option", { value: name }, name));
     if (select.value !== name) select.value = name;
-    strip.style.background = swatch(name);
+    paintSwatch(strip, name);
   }
 }
 

@@ -28,7 +28,7 @@ export class Status {
     setText(this.#parts.position, world && layers.length > 0 ? `${yAxis} ${coordinate(world.y)}   ${xAxis} ${coordinate(world.x)}` : "");
     setText(this.#parts.level, dims && dims.levelShapes.length > 1 ? `level ${dims.level}${dims.downgraded ? " (limited)" : ""}` : "");
     const { fps, bitsPerSecond, latencyMs } = this.#meter.read(performance.now());
-    setText(this.#parts.rate, fps > 1 ? `${fps} fps` : "at rest");
+    setText(this.#parts.rate, this.#meter.frames === 0 ? "" : fps > 1 ? `${fps} fps` : "at rest");
     setText(this.#parts.latency, latencyMs === null ? "" : `${latencyMs.toFixed(latencyMs < 10 ? 1 : 0)} ms`);
     setText(this.#parts.bits, fps > 1 ? bits(bitsPerSecond) : "");
   }

@@ -52,7 +52,7 @@ export class Viewer {
   }
 
   /** Forgets what was on its way; the view stays until the next session replaces it. */
-  disconnected() {
+  forgetWishes() {
     this.#camera.clear();
     this.#lanes.clear();
     this.#changed();
