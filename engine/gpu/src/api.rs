@@ -120,6 +120,9 @@ pub enum DeviceError {
     /// A texture or buffer did not fit.
     #[error("out of device memory: {0}")]
     OutOfMemory(String),
+    /// The request does not fit what it names; nothing was changed.
+    #[error("refused: {0}")]
+    Refused(String),
     /// All ring slots are still with the encoder.
     #[error("all {0} capture slots are in use")]
     RingFull(usize),
@@ -130,7 +133,8 @@ pub trait RenderDevice {
     /// What it is.
     fn info(&self) -> DeviceInfo;
 
-    /// Makes a tile resident. Replaces one of the same key.
+    /// Makes a tile resident. Replaces one of the same key. A tile whose samples are not `width * height` is
+    /// [`DeviceError::Refused`].
     fn upload(&mut self, key: TileKey, tile: &Tile) -> Result<(), DeviceError>;
 
     /// Drops a tile; unknown keys are ignored.
@@ -140,7 +144,7 @@ pub trait RenderDevice {
     fn draw_slice(&mut self, pass: &SlicePass) -> Result<(), DeviceError>;
 
     /// Converts the last picture for the encoder. Up to [`CAPTURE_RING`] frames may be alive at once; one more is
-    /// [`DeviceError::RingFull`].
+    /// [`DeviceError::RingFull`]. A picture with an odd side is [`DeviceError::Refused`].
     fn capture(&mut self, format: FrameFormat) -> Result<CapturedFrame, DeviceError>;
 
     /// The last picture as RGBA, 4 bytes a pixel, row 0 at the **top** of the view as a person sees it (y up: data row 0 is the

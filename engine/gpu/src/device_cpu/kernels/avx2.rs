@@ -1,0 +1,201 @@
+//! The row kernels for AVX2: eight pixels at a time, what is left over by the portable ones. Same bits.
+
+use super::{Sample, portable};
+use crate::device_cpu::palette::{NarrowOp, Palette, Shading, WIDE_ONE, WideOp};
+use crate::transfer::Binning;
+use std::arch::x86_64::*;
+
+const LANES: usize = 8;
+
+/// The portable loop, compiled with wider registers.
+#[target_feature(enable = "avx2")]
+pub(super) fn lerp_rows<T: Sample>(lower: &[T], upper: &[T], weight: f32, out: &mut [f32]) {
+    portable::lerp_rows(lower, upper, weight, out);
+}
+
+/// The portable loop, compiled with wider registers.
+#[target_feature(enable = "avx2")]
+pub(super) fn widen_row<T: Sample>(row: &[T], out: &mut [f32]) {
+    portable::widen_row(row, out);
+}
+
+/// # Safety
+/// `first` and `second` are indices of `sources`; all slices but `sources` have one length.
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn lerp_along(sources: &[f32], first: &[u32], second: &[u32], weight: &[f32], out: &mut [f32]) {
+    let whole = out.len() / LANES * LANES;
+    for i in (0..whole).step_by(LANES) {
+        // SAFETY: `i + LANES <= out.len()`, the length of all; the caller vouches for the indices, which a gather reads at.
+        unsafe {
+            let a = _mm256_i32gather_ps::<4>(sources.as_ptr(), _mm256_loadu_si256(first.as_ptr().add(i).cast()));
+            let b = _mm256_i32gather_ps::<4>(sources.as_ptr(), _mm256_loadu_si256(second.as_ptr().add(i).cast()));
+            let w = _mm256_loadu_ps(weight.as_ptr().add(i));
+            _mm256_storeu_ps(out.as_mut_ptr().add(i), _mm256_add_ps(a, _mm256_mul_ps(_mm256_sub_ps(b, a), w)));
+        }
+    }
+    portable::lerp_along(sources, &first[whole..], &second[whole..], &weight[whole..], &mut out[whole..]);
+}
+
+/// # Safety
+/// `first` are indices of `sources`; `first` and `out` have one length.
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn pick(sources: &[f32], first: &[u32], out: &mut [f32]) {
+    let whole = out.len() / LANES * LANES;
+    for i in (0..whole).step_by(LANES) {
+        // SAFETY: `i + LANES <= out.len()`, the length of both; the caller vouches for the indices.
+        unsafe {
+            let a = _mm256_i32gather_ps::<4>(sources.as_ptr(), _mm256_loadu_si256(first.as_ptr().add(i).cast()));
+            _mm256_storeu_ps(out.as_mut_ptr().add(i), a);
+        }
+    }
+    portable::pick(sources, &first[whole..], &mut out[whole..]);
+}
+
+#[target_feature(enable = "avx2")]
+pub(super) fn shade_row(values: &[f32], shading: &Shading<'_>, picture: &mut [u32]) {
+    let whole = picture.len() / LANES * LANES;
+    let (head, tail) = picture.split_at_mut(whole);
+    let (values, values_left) = values.split_at(whole);
+    // An operation is a constant of its loop: a closure would be compiled without AVX2.
+    match shading.palette() {
+        Palette::Narrow(op, entries) => match op {
+            NarrowOp::Replace => narrow::<REPLACE>(values, shading.binning(), entries, head),
+            NarrowOp::Cover => narrow::<COVER>(values, shading.binning(), entries, head),
+            NarrowOp::Add => narrow::<ADD>(values, shading.binning(), entries, head),
+            NarrowOp::Minimum => narrow::<MINIMUM>(values, shading.binning(), entries, head),
+        },
+        Palette::Wide(op, entries) => match op {
+            WideOp::Over => wide::<OVER>(values, shading.binning(), entries, head),
+            WideOp::AddOverAlpha => wide::<ADD_OVER_ALPHA>(values, shading.binning(), entries, head),
+            WideOp::Multiply => wide::<MULTIPLY>(values, shading.binning(), entries, head),
+        },
+    }
+    portable::shade_row(values_left, shading, tail);
+}
+
+const REPLACE: u8 = NarrowOp::Replace as u8;
+const COVER: u8 = NarrowOp::Cover as u8;
+const ADD: u8 = NarrowOp::Add as u8;
+const MINIMUM: u8 = NarrowOp::Minimum as u8;
+const OVER: u8 = WideOp::Over as u8;
+const ADD_OVER_ALPHA: u8 = WideOp::AddOverAlpha as u8;
+const MULTIPLY: u8 = WideOp::Multiply as u8;
+
+/// [`Binning`] in registers.
+#[derive(Clone, Copy)]
+struct Lanes {
+    lo: __m256,
+    hi: __m256,
+    inverse: __m256,
+    roots: u32,
+    bins: __m256,
+    one: __m256,
+    high: __m256i,
+    nan: __m256i,
+}
+
+impl Lanes {
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn new(binning: &Binning) -> Self {
+        Self {
+            lo: _mm256_set1_ps(binning.lo),
+            hi: _mm256_set1_ps(binning.hi),
+            inverse: _mm256_set1_ps(binning.inverse),
+            roots: binning.roots,
+            bins: _mm256_set1_ps(binning.bins as f32),
+            one: _mm256_set1_ps(1.0),
+            high: _mm256_set1_epi32(binning.high() as i32),
+            nan: _mm256_set1_epi32(binning.nan() as i32),
+        }
+    }
+
+    /// Entries of eight values, none above `nan`.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn entries(&self, v: __m256) -> __m256i {
+        let c = _mm256_min_ps(_mm256_max_ps(v, self.lo), self.hi);
+        let mut s = _mm256_mul_ps(_mm256_sub_ps(c, self.lo), self.inverse);
+        for _ in 0..self.roots {
+            s = _mm256_sqrt_ps(s);
+        }
+        let bin = _mm256_cvttps_epi32(_mm256_add_ps(_mm256_mul_ps(s, self.bins), self.one));
+        let bin = _mm256_min_epu32(bin, self.high);
+        let at_high = _mm256_castps_si256(_mm256_cmp_ps::<_CMP_GE_OQ>(c, self.hi));
+        let at_low = _mm256_castps_si256(_mm256_cmp_ps::<_CMP_EQ_OQ>(c, self.lo));
+        let not_a_number = _mm256_castps_si256(_mm256_cmp_ps::<_CMP_UNORD_Q>(v, v));
+        let bin = _mm256_andnot_si256(at_low, _mm256_blendv_epi8(bin, self.high, at_high));
+        _mm256_blendv_epi8(bin, self.nan, not_a_number)
+    }
+}
+
+/// `values` and `picture` have one length, a multiple of [`LANES`].
+#[inline]
+#[target_feature(enable = "avx2")]
+fn narrow<const OP: u8>(values: &[f32], binning: &Binning, entries: &[u32], picture: &mut [u32]) {
+    let lanes = Lanes::new(binning);
+    for (values, picture) in values.chunks_exact(LANES).zip(picture.chunks_exact_mut(LANES)) {
+        // SAFETY: both chunks are `LANES` long; `Shading` has as many entries as its binning, and `Lanes` gives none beyond.
+        unsafe {
+            let entry = lanes.entries(_mm256_loadu_ps(values.as_ptr()));
+            let color = _mm256_i32gather_epi32::<4>(entries.as_ptr().cast(), entry);
+            let at = picture.as_mut_ptr().cast::<__m256i>();
+            let joined = match OP {
+                REPLACE => color,
+                COVER => {
+                    // Picks by the highest bit of each pixel, which is its alpha's.
+                    let color = _mm256_castsi256_ps(color);
+                    let below = _mm256_castsi256_ps(_mm256_loadu_si256(at));
+                    _mm256_castps_si256(_mm256_blendv_ps(below, color, color))
+                }
+                ADD => _mm256_adds_epu8(color, _mm256_loadu_si256(at)),
+                _ => _mm256_min_epu8(color, _mm256_loadu_si256(at)),
+            };
+            _mm256_storeu_si256(at, joined);
+        }
+    }
+}
+
+/// `values` and `picture` have one length, a multiple of [`LANES`].
+#[inline]
+#[target_feature(enable = "avx2")]
+fn wide<const OP: u8>(values: &[f32], binning: &Binning, entries: &[[u16; 4]], picture: &mut [u32]) {
+    let lanes = Lanes::new(binning);
+    for (values, picture) in values.chunks_exact(LANES).zip(picture.chunks_exact_mut(LANES)) {
+        // SAFETY: both chunks are `LANES` long; `Shading` has as many entries as its binning, and `Lanes` gives none beyond.
+        unsafe {
+            let entry = lanes.entries(_mm256_loadu_ps(values.as_ptr()));
+            let (low, high) = (_mm256_castsi256_si128(entry), _mm256_extracti128_si256::<1>(entry));
+            let at = picture.as_mut_ptr().cast::<__m128i>();
+            let a = join_wide::<OP>(_mm256_i32gather_epi64::<8>(entries.as_ptr().cast(), low), _mm_loadu_si128(at));
+            let b = join_wide::<OP>(_mm256_i32gather_epi64::<8>(entries.as_ptr().cast(), high), _mm_loadu_si128(at.add(1)));
+            // Packing works on 128-bit halves; the permutation puts them in order again.
+            let joined = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packus_epi16(a, b));
+            _mm256_storeu_si256(at.cast(), joined);
+        }
+    }
+}
+
+/// Four pixels: 16 bits a component in, levels out.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn join_wide<const OP: u8>(color: __m256i, below: __m128i) -> __m256i {
+    const ALPHA: i32 = 0b1000_1000;
+    let spread_alpha = _mm256_setr_epi8(
+        6, 7, 6, 7, 6, 7, 6, 7, 14, 15, 14, 15, 14, 15, 14, 15, 6, 7, 6, 7, 6, 7, 6, 7, 14, 15, 14, 15, 14, 15, 14, 15,
+    );
+    let below = _mm256_slli_epi16::<7>(_mm256_cvtepu8_epi16(below));
+    let (added, factor) = match OP {
+        OVER => {
+            let alpha = _mm256_shuffle_epi8(color, spread_alpha);
+            (color, _mm256_sub_epi16(_mm256_set1_epi16(WIDE_ONE as i16), alpha))
+        }
+        ADD_OVER_ALPHA => (color, _mm256_shuffle_epi8(below, spread_alpha)),
+        _ => (_mm256_blend_epi16::<ALPHA>(_mm256_setzero_si256(), color), color),
+    };
+    let factor = _mm256_add_epi16(factor, _mm256_srli_epi16::<8>(factor));
+    let factor = _mm256_blend_epi16::<ALPHA>(factor, _mm256_set1_epi16(i16::MAX));
+    let kept = _mm256_mulhrs_epi16(below, factor);
+    let sum = _mm256_add_epi16(_mm256_add_epi16(added, kept), _mm256_set1_epi16(64));
+    _mm256_srli_epi16::<7>(sum)
+}

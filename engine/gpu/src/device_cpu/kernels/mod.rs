@@ -1,0 +1,131 @@
+//! The row kernels of the cpu device: combine two source rows, filter along the row, shade a row.
+//!
+//! Every kernel exists twice, portable and AVX2, and both give the same bits: same operations, same order, no fused
+//! multiply-add. An [`Isa`] picks one at run time.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+mod portable;
+
+use super::palette::Shading;
+use crate::isa::Isa;
+use crate::taps::Tap;
+
+/// A sample as it lies in a tile.
+pub(super) trait Sample: Copy {
+    /// As the number it stands for.
+    fn value(self) -> f32;
+}
+
+impl Sample for u8 {
+    fn value(self) -> f32 {
+        f32::from(self)
+    }
+}
+
+impl Sample for u16 {
+    fn value(self) -> f32 {
+        f32::from(self)
+    }
+}
+
+impl Sample for f32 {
+    fn value(self) -> f32 {
+        self
+    }
+}
+
+/// What each pixel of a row reads from the row's gathered sources.
+#[derive(Debug, Default)]
+pub(super) struct RowTaps {
+    first: Vec<u32>,
+    second: Vec<u32>,
+    weight: Vec<f32>,
+    /// All indices are below this.
+    sources: usize,
+}
+
+impl RowTaps {
+    /// `taps` index `sources` gathered values; one beyond them is moved to the last.
+    pub(super) fn new(taps: impl Iterator<Item = Tap>, sources: usize) -> Self {
+        let last = sources.saturating_sub(1) as u32;
+        let mut out = Self { sources, ..Self::default() };
+        for tap in taps {
+            out.first.push(tap.first.min(last));
+            out.second.push(tap.second.min(last));
+            out.weight.push(tap.weight);
+        }
+        out
+    }
+
+    /// Length of the gathered row.
+    pub(super) fn sources(&self) -> usize {
+        self.sources
+    }
+
+    /// The two sources of a pixel.
+    pub(super) fn sources_of(&self, pixel: usize) -> (usize, usize) {
+        (self.first[pixel] as usize, self.second[pixel] as usize)
+    }
+}
+
+/// `out[i] = lower[i] + (upper[i] - lower[i]) * weight`; all three of one length.
+pub(super) fn lerp_rows<T: Sample>(isa: Isa, lower: &[T], upper: &[T], weight: f32, out: &mut [f32]) {
+    match isa {
+        Isa::Portable => portable::lerp_rows(lower, upper, weight, out),
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the variant proves AVX2.
+        Isa::Avx2(_) => unsafe { avx2::lerp_rows(lower, upper, weight, out) },
+    }
+}
+
+/// `out[i] = row[i]` as a number; both of one length.
+pub(super) fn widen_row<T: Sample>(isa: Isa, row: &[T], out: &mut [f32]) {
+    match isa {
+        Isa::Portable => portable::widen_row(row, out),
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the variant proves AVX2.
+        Isa::Avx2(_) => unsafe { avx2::widen_row(row, out) },
+    }
+}
+
+/// Filters `pixels` of a row: `out[i] = a + (b - a) * weight` of the pixel's two sources, or just `a` if not `linear`.
+/// `sources` has the length that `taps` was made for, `out` that of `pixels`.
+pub(super) fn filter_row(
+    isa: Isa,
+    sources: &[f32],
+    taps: &RowTaps,
+    pixels: std::ops::Range<usize>,
+    linear: bool,
+    out: &mut [f32],
+) {
+    assert!(sources.len() >= taps.sources && out.len() == pixels.len());
+    let (first, second, weight) = (&taps.first[pixels.clone()], &taps.second[pixels.clone()], &taps.weight[pixels]);
+    if sources.is_empty() {
+        return;
+    }
+    match (isa, linear) {
+        (Isa::Portable, true) => portable::lerp_along(sources, first, second, weight, out),
+        (Isa::Portable, false) => portable::pick(sources, first, out),
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the variant proves AVX2; `RowTaps` holds indices below `taps.sources`, which `sources` has at least.
+        (Isa::Avx2(_), true) => unsafe { avx2::lerp_along(sources, first, second, weight, out) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        (Isa::Avx2(_), false) => unsafe { avx2::pick(sources, first, out) },
+    }
+}
+
+/// Shades `values` and joins them with the pixels of `picture`, both of one length.
+pub(super) fn shade_row(isa: Isa, values: &[f32], shading: &Shading<'_>, picture: &mut [u32]) {
+    assert_eq!(values.len(), picture.len());
+    match isa {
+        Isa::Portable => portable::shade_row(values, shading, picture),
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the variant proves AVX2.
+        Isa::Avx2(_) => unsafe { avx2::shade_row(values, shading, picture) },
+    }
+}
+
+#[cfg(test)]
+mod tests;

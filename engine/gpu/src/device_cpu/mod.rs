@@ -1,0 +1,182 @@
+//! The cpu device: the slice pass in plain Rust, SIMD and threads. No driver; the default where there is no GPU, and the
+//! reference that the gl device is compared with.
+//!
+//! Lives here: tile residency (`store`), what a row of a layer is made of (`plan`), the kernels, palettes, the frame ring. The
+//! picture is kept bottom row first, as the encoder wants it.
+
+mod kernels;
+mod palette;
+mod plan;
+mod ring;
+mod store;
+
+use crate::api::{CapturedFrame, DeviceError, DeviceInfo, DeviceKind, FrameFormat, RenderDevice, SliceLayer, SlicePass};
+use crate::compositing::Rule;
+use crate::isa::Isa;
+use crate::transfer::Binning;
+use crate::{convert, samples};
+use nc_core::data::{CanvasSize, Tile, TileKey};
+use palette::{CachedPalette, Shading};
+use plan::{LayerPlan, RowState};
+use ring::FrameRing;
+use std::sync::Arc;
+use store::TileStore;
+
+/// Opaque black.
+const BLACK: u32 = 0xff00_0000;
+
+/// Pixels times layers from which a draw is worth more threads than the caller's: waking one can cost as much as drawing this.
+const PIXELS_WORTH_THREADS: usize = 2 << 20;
+
+/// Rows that a thread takes at a time when threads are used.
+const BAND_ROWS: usize = 32;
+
+/// How a [`CpuDevice`] works. The picture does not depend on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CpuOptions {
+    /// Whether the machine's vector instructions are used.
+    pub simd: bool,
+    /// Most threads that draw, the caller's included; they are used only where the work is large.
+    pub threads: usize,
+}
+
+impl Default for CpuOptions {
+    /// Vector instructions; one thread for each core but two, which loaders and encoder need, and at most eight.
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+        Self { simd: true, threads: cores.saturating_sub(2).clamp(1, 8) }
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct CpuDevice {
+    isa: Isa,
+    threads: usize,
+    canvas: CanvasSize,
+    /// Bottom row first, red in the lowest byte.
+    picture: Vec<u32>,
+    store: TileStore,
+    /// One per layer of the last pass.
+    palettes: Vec<CachedPalette>,
+    ring: Arc<FrameRing>,
+}
+
+impl CpuDevice {
+    /// A device whose first picture is black.
+    pub fn new(canvas: CanvasSize, options: CpuOptions) -> Self {
+        let mut device = Self {
+            isa: if options.simd { Isa::detect() } else { Isa::Portable },
+            threads: options.threads.max(1),
+            canvas,
+            picture: Vec::new(),
+            store: TileStore::default(),
+            palettes: Vec::new(),
+            ring: Arc::default(),
+        };
+        device.clear(canvas);
+        device
+    }
+
+    fn clear(&mut self, canvas: CanvasSize) {
+        self.canvas = canvas;
+        self.picture.clear();
+        self.picture.resize(canvas.width as usize * canvas.height as usize, BLACK);
+    }
+
+    /// Makes `palettes` match the layers, reusing what did not change.
+    fn prepare_palettes(&mut self, layers: &[SliceLayer]) {
+        let mut opaque_below = true;
+        self.palettes.truncate(layers.len());
+        for (i, layer) in layers.iter().enumerate() {
+            let rule = Rule::of(layer.blending, i == 0);
+            let (transfer, opacity) = (&layer.transfer, layer.opacity);
+            match self.palettes.get_mut(i) {
+                Some(cached) if cached.serves(transfer, opacity, rule, opaque_below) => {}
+                Some(cached) => *cached = CachedPalette::new(transfer, opacity, rule, opaque_below),
+                None => self.palettes.push(CachedPalette::new(transfer, opacity, rule, opaque_below)),
+            }
+            opaque_below &= !(rule.lowers_alpha() && palette::any_alpha_below_one(transfer, opacity));
+        }
+    }
+}
+
+impl RenderDevice for CpuDevice {
+    fn info(&self) -> DeviceInfo {
+        let description = format!("plain Rust, {}, up to {} threads", self.isa.name(), self.threads);
+        DeviceInfo { kind: DeviceKind::Cpu, description }
+    }
+
+    fn upload(&mut self, key: TileKey, tile: &Tile) -> Result<(), DeviceError> {
+        samples::check(tile)?;
+        self.store.insert(key, tile);
+        Ok(())
+    }
+
+    fn evict(&mut self, key: &TileKey) {
+        self.store.remove(key);
+    }
+
+    fn draw_slice(&mut self, pass: &SlicePass) -> Result<(), DeviceError> {
+        self.clear(pass.canvas);
+        self.prepare_palettes(&pass.layers);
+        let plans: Vec<LayerPlan<'_>> = pass
+            .layers
+            .iter()
+            .zip(&self.palettes)
+            .map(|(layer, cached)| {
+                let shading = Shading::new(Binning::new(&layer.transfer), cached.palette());
+                LayerPlan::new(self.isa, pass, layer, shading, &self.store)
+            })
+            .collect();
+        let width = pass.canvas.width as usize;
+        if self.picture.is_empty() {
+            return Ok(());
+        }
+        let threads = if self.picture.len() * plans.len() >= PIXELS_WORTH_THREADS { self.threads } else { 1 };
+        if threads == 1 {
+            draw_rows(&plans, 0, width, &mut self.picture);
+            return Ok(());
+        }
+        let bands = std::sync::Mutex::new(self.picture.chunks_mut(BAND_ROWS * width).enumerate());
+        let draw_bands = || {
+            loop {
+                let band = bands.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next();
+                let Some((i, pixels)) = band else { break };
+                draw_rows(&plans, i * BAND_ROWS, width, pixels);
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..threads {
+                scope.spawn(draw_bands);
+            }
+            draw_bands();
+        });
+        Ok(())
+    }
+
+    fn capture(&mut self, format: FrameFormat) -> Result<CapturedFrame, DeviceError> {
+        let FrameFormat::I420 { range } = format;
+        samples::check_even(self.canvas)?;
+        let frame = self.ring.take(self.canvas, |out| convert::to_i420(&self.picture, self.canvas, range, self.isa, out))?;
+        Ok(CapturedFrame { size: self.canvas, format, data: Box::new(frame) })
+    }
+
+    fn read_rgba(&mut self) -> Result<Vec<u8>, DeviceError> {
+        let mut out = Vec::with_capacity(self.picture.len() * 4);
+        for row in self.picture.chunks_exact((self.canvas.width as usize).max(1)).rev() {
+            out.extend(row.iter().flat_map(|p| (p | BLACK).to_le_bytes()));
+        }
+        Ok(out)
+    }
+}
+
+/// Draws all layers into the rows that `pixels` holds, of which the first is row `first`.
+fn draw_rows(plans: &[LayerPlan<'_>], first: usize, width: usize, pixels: &mut [u32]) {
+    let mut states: Vec<RowState<'_>> = plans.iter().map(|_| RowState::default()).collect();
+    for (i, row) in pixels.chunks_exact_mut(width).enumerate() {
+        for (plan, state) in plans.iter().zip(&mut states) {
+            plan.draw_row(first + i, state, row);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! From filtered value to colour: one table per layer that holds scaling, gamma and colour map, used by both devices.
+//!
+//! A value `v` is clamped to the limits and scaled to `s` in 0..1; `roots` square roots turn it into `s^(1/2^roots)`, whose bin
+//! names the colour. Bins are even in that root, so that a gamma below 1, steep at the lower limit, is resolved as finely as any
+//! other: a bin's centre lies at most 1/8192 from any `s^gamma` that falls into it, an eighth of a colour map entry, so at most
+//! a quarter of 1/255 for maps whose neighbouring entries differ by 2/255 (hsv, the steepest). Limits are no part of the table:
+//! dragging them costs nothing.
+
+use nc_core::data::{ColorTable, TABLE_LEN, Transfer};
+
+/// Entry of values at or below the lower limit.
+pub(crate) const LOW: u32 = 0;
+
+/// Bins that resolve 1/8192 of a straight line.
+const BINS: u32 = 4096;
+
+/// Most bins: 16 times finer at the top, which a gamma above 16 would need.
+const MOST_BINS: u32 = 16 * BINS;
+
+/// A value's way to its entry: arithmetic in `f32`, in this order, on every device.
+///
+/// ```text
+/// c = min(max(v, lo), hi)     s = (c - lo) * inverse     s = sqrt(s), `roots` times     entry = trunc(s * bins + 1)
+/// entry = 0 if c == lo, bins + 1 if c >= hi, bins + 2 if v is not a number
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Binning {
+    pub(crate) lo: f32,
+    pub(crate) hi: f32,
+    /// `1 / (hi - lo)`.
+    pub(crate) inverse: f32,
+    pub(crate) roots: u32,
+    pub(crate) bins: u32,
+}
+
+impl Binning {
+    pub(crate) fn new(transfer: &Transfer) -> Self {
+        let (lo, hi) = transfer.limits;
+        let (roots, bins) = shape(transfer.gamma);
+        Self { lo, hi, inverse: 1.0 / (hi - lo), roots, bins }
+    }
+
+    /// Entries of the table: low, the bins, high, not a number.
+    pub(crate) fn entries(&self) -> usize {
+        self.bins as usize + 3
+    }
+
+    /// Entry of values that are not numbers.
+    pub(crate) fn nan(&self) -> u32 {
+        self.bins + 2
+    }
+
+    /// Entry of values at or above the upper limit.
+    pub(crate) fn high(&self) -> u32 {
+        self.bins + 1
+    }
+}
+
+/// Square roots and bins for a gamma: `gamma * 2^roots` is at least 1, and there are bins for its slope at the top.
+fn shape(gamma: f32) -> (u32, u32) {
+    let roots = (0..6).find(|r| gamma * f32::from(1u16 << r) >= 1.0).unwrap_or(6);
+    let slope = (gamma * f32::from(1u16 << roots)).ceil().clamp(1.0, 16.0) as u32;
+    (roots, (BINS * slope.next_power_of_two()).min(MOST_BINS))
+}
+
+/// Straight RGBA, 0..1, of every entry of `binning`; opacity is not in it.
+pub(crate) fn colors(transfer: &Transfer) -> Vec<[f32; 4]> {
+    let (roots, bins) = shape(transfer.gamma);
+    let exponent = f64::from(transfer.gamma) * f64::from(1u32 << roots);
+    let table = &transfer.table;
+    let flat = |entry: Option<[u8; 4]>, otherwise: [f32; 4]| entry.map_or(otherwise, |c| c.map(|k| f32::from(k) / 255.0));
+    let mut out = Vec::with_capacity(bins as usize + 3);
+    out.push(flat(table.low, fetch(table, 0.0)));
+    out.extend((0..bins).map(|i| fetch(table, ((f64::from(i) + 0.5) / f64::from(bins)).powf(exponent))));
+    out.push(flat(table.high, fetch(table, 1.0)));
+    out.push(flat(table.nan, [0.0; 4]));
+    out
+}
+
+/// Linear filtering at texel coordinate `TABLE_LEN * t - 0.5`, clamped to the ends.
+fn fetch(table: &ColorTable, t: f64) -> [f32; 4] {
+    let at = (TABLE_LEN as f64 * t - 0.5).clamp(0.0, (TABLE_LEN - 1) as f64);
+    let lower = (at as usize).min(TABLE_LEN - 2);
+    let weight = at - lower as f64;
+    let (a, b) = (table.entries[lower], table.entries[lower + 1]);
+    std::array::from_fn(|k| ((f64::from(a[k]) * (1.0 - weight) + f64::from(b[k]) * weight) / 255.0) as f32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nc_core::data::colormap;
+
+    /// The bound that the module promises, against the exact chain, from gentle to steep gammas.
+    #[test]
+    fn a_bin_is_a_quarter_level_from_the_exact_colour() {
+        for (map, gamma) in [("hsv", 1.0), ("turbo", 0.6), ("gray", 0.1), ("viridis", 2.2), ("magma", 0.25), ("gray", 8.0)] {
+            let table = colormap::named(map).expect("a map");
+            let transfer = Transfer { limits: (0.0, 1.0), gamma, table };
+            let (colors, (roots, bins)) = (colors(&transfer), shape(gamma));
+            for i in 0..=100_000u32 {
+                let s = (f64::from(i) / 1e5).powi(3);
+                let exact = fetch(&transfer.table, s.powf(f64::from(gamma)));
+                let bin = (s.powf(1.0 / f64::from(1u32 << roots)) * f64::from(bins)) as usize + 1;
+                for k in 0..4 {
+                    let off = (exact[k] - colors[bin][k]).abs() * 255.0;
+                    assert!(off < 0.26, "{map} gamma {gamma} at {s}: off by {off}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn colours_beside_the_table_have_entries_of_their_own() {
+        let of = |name| {
+            let transfer = Transfer { limits: (0.0, 1.0), gamma: 1.0, table: colormap::named(name).expect("a map") };
+            let (binning, colors) = (Binning::new(&transfer), colors(&transfer));
+            assert_eq!(colors.len(), binning.entries());
+            [LOW, binning.high(), binning.nan()].map(|i| colors[i as usize])
+        };
+        assert_eq!(of("HiLo"), [[0.0, 0.0, 1.0, 1.0], [1.0, 0.0, 0.0, 1.0], [0.0; 4]]);
+        assert_eq!(of("nan"), [[0.0, 0.0, 0.0, 1.0], [1.0; 4], [1.0, 0.0, 0.0, 1.0]]);
+    }
+}
