@@ -22,6 +22,9 @@ pub(crate) fn specimen(size: CanvasSize, left: u32, top: u32) -> Planes {
         let (center_x, center_y) = (cell_x * 64 + 20 + dice % 24, cell_y * 64 + 20 + (dice >> 8) % 24);
         let radius = 8.0 + f64::from((dice >> 16) % 12);
         let distance = f64::from(x.abs_diff(center_x)).hypot(f64::from(y.abs_diff(center_y)));
+        if distance > radius + 12.0 {
+            return 0.0;
+        }
         // A soft edge two samples wide around a body with some texture.
         let body = 1.0 / (1.0 + ((distance - radius) / 2.0).exp());
         let texture = 0.7 + 0.3 * ((f64::from(x) * 0.55).sin() * (f64::from(y) * 0.45).cos());

@@ -102,6 +102,21 @@ fn noise_is_brought_down_to_the_rate() {
 }
 
 #[test]
+fn a_burst_is_soon_forgotten() {
+    let config = EncoderConfig { bitrate: 4_000_000, ..config(640, 360) };
+    let mut link = Link::open(config);
+    for seed in 0..12 {
+        link.show(noise(config.size, seed));
+    }
+    let after: Vec<Shown> = (0..24).map(|step| link.show(specimen(config.size, 5 * step, 0))).collect();
+    assert!(
+        after[12..].iter().all(|shown| shown.luma_db > 37.0),
+        "{:?}",
+        after.iter().map(|shown| shown.luma_db).collect::<Vec<_>>()
+    );
+}
+
+#[test]
 fn sizes_that_are_no_multiples_of_16_show_whole() {
     for (width, height) in [(64, 64), (322, 182), (1366, 768), (16, 16), (18, 400)] {
         let config = config(width, height);

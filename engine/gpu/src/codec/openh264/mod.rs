@@ -18,8 +18,8 @@ use repeats::Repeats;
 
 const NAME: &str = "openh264";
 
-/// A picture that has been repeated this often in a row is still. The first repeat stays under the rate control, so that a short
-/// pause in a movement costs nothing.
+/// A picture that has been repeated this often in a row is still, and is sharpened at once. The first repeat stays under the rate
+/// control, so that a short pause in a movement costs nothing.
 const REPEATS_BEFORE_REFINING: u32 = 2;
 
 /// A software H.264 encoder: Constrained Baseline, one reference picture, infinite GOP, constant bit rate without dropped frames.
@@ -102,7 +102,7 @@ impl OpenH264Encoder {
 
     fn encode_checked(&mut self, planes: I420<'_>, idr: bool) -> Result<AccessUnit, String> {
         let as_text = |error: LibraryError| error.to_string();
-        let rate_control = idr || self.repeats.count(planes) < REPEATS_BEFORE_REFINING;
+        let rate_control = self.repeats.count(planes) < REPEATS_BEFORE_REFINING || idr;
         if rate_control != self.rate_control {
             self.library.set_rate_control(rate_control).map_err(as_text)?;
             self.rate_control = rate_control;

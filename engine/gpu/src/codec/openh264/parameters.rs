@@ -12,8 +12,9 @@ pub(super) const FRAME_RATES: RangeInclusive<f32> = 1.0..=60.0;
 /// Finest quantiser while the picture changes. It moves by at most 5 a picture, so a finer one makes a scene change after a calm
 /// moment many times larger than the rate plans for.
 const MIN_QP: i32 = 22;
-/// Quantiser of pictures that repeat the one before, which are encoded without rate control: three repeats end near 42 dB whatever
-/// the rate (`tests/codec`), for about twice the bytes of an IDR, once.
+/// Quantiser of pictures that repeat the one before, which are encoded without rate control: a still picture ends near 42 dB whatever
+/// the rate was (`tests/codec`), for about twice the bytes of an IDR, once. Under the rate control it would stay as coarse as the
+/// movement before it left it.
 const REPEAT_QP: i32 = 18;
 /// Coarsest quantiser. Full-screen noise at 720p60 then takes about 14 Mbit/s; coarser ones save little and show only blocks.
 const MAX_QP: i32 = 42;
@@ -76,6 +77,8 @@ pub(super) fn fill(parameters: &mut sys::SEncParamExt, size: CanvasSize, rate: R
     parameters.iRCMode = sys::RC_BITRATE_MODE;
     // Whoever wants fewer pictures draws fewer: one that was captured is always encoded.
     parameters.bEnableFrameSkip = false;
+    // Debts are not carried over: after a burst the picture would stay coarse for seconds, although the burst is long sent.
+    parameters.bFixRCOverShoot = false;
     parameters.iMinQp = MIN_QP;
     parameters.iMaxQp = MAX_QP;
     parameters.iIdrBitrateRatio = IDR_BITS_PERCENT;
