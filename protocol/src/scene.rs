@@ -169,7 +169,7 @@ pub struct Controls {
     pub visible: Option<bool>,
     /// 0..1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub opacity: Option<f32>,
+    pub opacity: Option<f64>,
     /// One of [`crate::validate::BLENDINGS`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blending: Option<String>,
@@ -184,16 +184,16 @@ pub struct Controls {
     pub rendering: Option<String>,
     /// Positive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gamma: Option<f32>,
+    pub gamma: Option<f64>,
     /// Data units, high > low.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contrast_limits: Option<[f64; 2]>,
     /// Data units.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub iso_threshold: Option<f32>,
+    pub iso_threshold: Option<f64>,
     /// Not negative.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub attenuation: Option<f32>,
+    pub attenuation: Option<f64>,
 }
 
 /// A pyramid. Open in `metadata` alone.

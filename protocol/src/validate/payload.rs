@@ -217,7 +217,7 @@ fn controls(controls: &Controls, at: &str) -> Result<(), Violation> {
     ensure(one_of(interpolation, &INTERPOLATIONS), &at("interpolation"), "no such interpolation")?;
     ensure(one_of(rendering, &RENDERINGS), &at("rendering"), "no such rendering")?;
     ensure(colormap.as_ref().is_none_or(|name| !name.is_empty()), &at("colormap"), "must not be empty")?;
-    ensure(iso_threshold.is_none_or(f32::is_finite), &at("iso_threshold"), "must be finite")?;
+    ensure(iso_threshold.is_none_or(f64::is_finite), &at("iso_threshold"), "must be finite")?;
     ensure(attenuation.is_none_or(|a| a >= 0.0 && a.is_finite()), &at("attenuation"), "must not be negative")?;
     contrast_limits.map_or(Ok(()), |pair| limits(pair, &at("contrast_limits")))
 }

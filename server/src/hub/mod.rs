@@ -45,6 +45,7 @@ pub(crate) struct Hub {
     mirror: Mutex<Mirror>,
     state: Mutex<State>,
     fanout: Fanout,
+    telling_viewers: Mutex<()>,
     counters: Counters,
     reporter: Reporter,
 }
@@ -91,6 +92,7 @@ impl Hub {
             mirror: Mutex::default(),
             state: Mutex::new(state),
             fanout: Fanout::default(),
+            telling_viewers: Mutex::default(),
             counters: Counters::default(),
             reporter: Reporter::default(),
         }
@@ -265,7 +267,11 @@ impl Hub {
 
     /// A new viewer of the stream, bound to a session or not.
     pub(crate) fn watch(&self, session: Option<String>) -> Arc<Viewer> {
-        let (viewer, ask) = self.fanout.join(session, self.ambient.now());
+        let (viewer, ask) = self.fanout.join(session.clone(), self.ambient.now());
+        // The session may have ended while the socket was being upgraded.
+        if let Some(session) = session.filter(|session| !self.has_session(session)) {
+            self.fanout.end_session(&session);
+        }
         self.viewers_changed();
         self.request_idr_if(ask);
         viewer
@@ -300,7 +306,13 @@ impl Hub {
         }
     }
 
+    fn has_session(&self, session: &str) -> bool {
+        locked(&self.state).clients.values().any(|client| client.session == session)
+    }
+
     fn viewers_changed(&self) {
+        // Counting and telling are one step, or an older count could be told last.
+        let _order = locked(&self.telling_viewers);
         if let Some(engine) = self.engine.get() {
             engine.set_viewers(self.fanout.viewers());
         }

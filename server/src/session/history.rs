@@ -87,3 +87,32 @@ impl Sequence {
         *counter - 1
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_shared_and_sequences_are_not() {
+        let mut history = History::new(7);
+        let (mut old, mut new) = (Sequence::default(), Sequence::default());
+        for expected in 0..3 {
+            history.advance(Topic::Layers);
+            assert_eq!(old.next(Topic::Layers), expected);
+        }
+        assert_eq!(history.token(Topic::Layers), DeltaToken { epoch: 7, position: 3 });
+        assert_eq!(new.next(Topic::Layers), 0, "a newcomer starts at its own start");
+        assert_eq!(history.state(Topic::Layers).seq, 3);
+        assert_eq!(history.state(Topic::Stream).seq, 0);
+        assert_eq!(history.state(Topic::Scene).seq, 0);
+    }
+
+    #[test]
+    fn a_scene_starts_the_other_topics_anew() {
+        let mut sequence = Sequence::default();
+        sequence.next(Topic::Layers);
+        sequence.next(Topic::Stream);
+        assert_eq!(sequence.next(Topic::Scene), 0);
+        assert_eq!((sequence.next(Topic::Layers), sequence.next(Topic::Stream)), (0, 0));
+    }
+}

@@ -25,6 +25,7 @@ pub(super) async fn serve(socket: WebSocket, hub: &Arc<Hub>) {
                 Some(Ok(Message::Close(_))) | None => break,
                 Some(Err(error)) => {
                     debug!(%error, "state socket failed");
+                    outbox.finish(Close { code: Close::FAILED, reason: "unreadable message" });
                     break;
                 }
             },

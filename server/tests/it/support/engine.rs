@@ -1,8 +1,7 @@
 //! An engine without pictures.
 
 use super::PATIENCE;
-use nc_engine::api::data::{Blending, ColorTable, ImageId, Interpolation, Rect, TABLE_LEN};
-use nc_engine::api::data::{CanvasSize, DType};
+use nc_engine::api::data::{Blending, CanvasSize, DType, ImageId, Interpolation, Rect, colormap};
 use nc_engine::api::scene::{
     AppliedView, Axis, AxisKind, Dataset, ImageInfo, LayerControls, LayerView, LevelInfo, OpSeq, PlanePose, SourceKind, Thumbnail,
 };
@@ -14,7 +13,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use tokio::sync::{mpsc, watch};
 
 /// The parameter sets of the example in PROTOCOL §5.5.
-pub const PARAMETER_SETS: (&[u8], &[u8]) = (
+const PARAMETER_SETS: (&[u8], &[u8]) = (
     &[
         0x67, 0x42, 0xc0, 0x1e, 0xda, 0x02, 0x80, 0xbf, 0xe5, 0x84, 0x00, 0x00, 0x03, 0x00, 0x04, 0x00, 0x00, 0x03, 0x00, 0xf2,
         0x3c, 0x58, 0xba, 0x80,
@@ -25,30 +24,30 @@ pub const PARAMETER_SETS: (&[u8], &[u8]) = (
 const CANVAS: CanvasSize = CanvasSize { width: 1280, height: 720 };
 
 /// Takes intents and requests, and lets the test see them.
-pub struct FakeEngine {
+pub(crate) struct FakeEngine {
     view: Arc<AppliedView>,
     stream: Option<StreamConfig>,
     submitted: mpsc::Sender<RawIntent>,
     intents: tokio::sync::Mutex<mpsc::Receiver<RawIntent>>,
-    pub idr_requests: watch::Sender<usize>,
-    pub viewers: watch::Sender<usize>,
+    pub(crate) idr_requests: watch::Sender<usize>,
+    pub(crate) viewers: watch::Sender<usize>,
 }
 
 impl FakeEngine {
     /// Shows a view; its stream is known.
-    pub fn showing(view: AppliedView) -> Self {
+    pub(crate) fn showing(view: AppliedView) -> Self {
         let (sps, pps) = PARAMETER_SETS;
         let parameter_sets = ParameterSets { sps: sps.to_vec(), pps: pps.to_vec() };
         Self::with(view, Some(StreamConfig { size: CANVAS, fps: 60.0, parameter_sets }), 16)
     }
 
     /// Shows nothing and encodes nothing.
-    pub fn idle() -> Self {
+    pub(crate) fn idle() -> Self {
         Self::with(view(None), None, 16)
     }
 
     /// Takes no more than `room` intents.
-    pub fn with(view: AppliedView, stream: Option<StreamConfig>, room: usize) -> Self {
+    pub(crate) fn with(view: AppliedView, stream: Option<StreamConfig>, room: usize) -> Self {
         let (submitted, intents) = mpsc::channel(room);
         Self {
             view: Arc::new(view),
@@ -61,12 +60,12 @@ impl FakeEngine {
     }
 
     /// The next intent that the server handed over.
-    pub async fn intent(&self) -> RawIntent {
+    pub(crate) async fn intent(&self) -> RawIntent {
         tokio::time::timeout(PATIENCE, self.intents.lock().await.recv()).await.expect("an intent").unwrap()
     }
 
     /// Waits until so many watch.
-    pub async fn await_viewers(&self, viewers: usize) {
+    pub(crate) async fn await_viewers(&self, viewers: usize) {
         let mut seen = self.viewers.subscribe();
         tokio::time::timeout(PATIENCE, seen.wait_for(|&n| n == viewers)).await.expect("viewers").unwrap();
     }
@@ -99,7 +98,7 @@ impl Engine for FakeEngine {
 }
 
 /// A z-stack of three levels whose sizes differ along every axis, with `channels` channels.
-pub fn dataset(channels: u64) -> Arc<Dataset> {
+pub(crate) fn dataset(channels: u64) -> Arc<Dataset> {
     let axis = |name: &str, kind| Axis { name: name.to_owned(), kind, unit: None };
     let mut axes = vec![axis("z", AxisKind::Space), axis("y", AxisKind::Space), axis("x", AxisKind::Space)];
     let level = |n: u32| {
@@ -139,15 +138,15 @@ pub fn dataset(channels: u64) -> Arc<Dataset> {
 }
 
 /// A view of `dataset` at level 1; the idle scene without one.
-pub fn view(dataset: Option<Arc<Dataset>>) -> AppliedView {
-    let table = ColorTable { name: "gray".to_owned(), entries: Box::new([[0; 4]; TABLE_LEN]), low: None, high: None };
+pub(crate) fn view(dataset: Option<Arc<Dataset>>) -> AppliedView {
+    let gray = colormap::named("gray").unwrap();
     let controls = LayerControls {
         visible: true,
         opacity: 0.8,
         blending: Blending::Opaque,
         interpolation: Interpolation::Linear,
         gamma: 1.0,
-        colormap: Arc::new(table),
+        colormap: gray,
         contrast_limits: (100.0, 4000.0),
     };
     let layer = |spec: &nc_engine::api::scene::LayerSpec| {
@@ -171,7 +170,7 @@ pub fn view(dataset: Option<Arc<Dataset>>) -> AppliedView {
 }
 
 /// An access unit of so many bytes.
-pub fn packet(idr: bool, bytes: usize) -> Packet {
+pub(crate) fn packet(idr: bool, bytes: usize) -> Packet {
     Packet {
         avcc: vec![if idr { 0x65 } else { 0x41 }; bytes].into(),
         idr,

@@ -1,8 +1,6 @@
 //! The pixel channel over real sockets.
 
-mod support;
-
-use support::{TestServer, Viewer, Wire, packet};
+use crate::support::{TestServer, Viewer, Wire, packet};
 use tokio_tungstenite::tungstenite::Error;
 
 #[tokio::test]

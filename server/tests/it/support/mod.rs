@@ -1,12 +1,10 @@
 //! A server on free ports, an engine that does what the test says, and clients that judge every frame they get.
 
-#![allow(dead_code, missing_docs)] // each test binary uses its part
-
 mod engine;
 mod wire;
 
-pub use engine::{FakeEngine, PARAMETER_SETS, dataset, packet, view};
-pub use wire::{Viewer, Wire, hello};
+pub(crate) use engine::{FakeEngine, dataset, packet, view};
+pub(crate) use wire::{Viewer, Wire, hello};
 
 use nc_engine::api::Sink;
 use nc_server::ambient::Ambient;
@@ -18,14 +16,14 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 /// Nothing in these tests takes this long unless it hangs.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The wall clock of all tests.
-pub const WALL: f64 = 1_795_167_757.5;
+pub(crate) const WALL: f64 = 1_795_167_757.5;
 
 /// A clock that the runtime's timers agree with, a wall clock that stands, and random numbers that count.
 #[derive(Default)]
-pub struct TestAmbient {
+pub(crate) struct TestAmbient {
     drawn: AtomicU64,
 }
 
@@ -39,22 +37,23 @@ impl Ambient for TestAmbient {
     }
 
     fn random(&self) -> u128 {
-        u128::from(self.drawn.fetch_add(1, Ordering::Relaxed)) | 0xabcd << 112
+        let n = u128::from(self.drawn.fetch_add(1, Ordering::Relaxed));
+        n | n << 64 | 0xabcd << 112
     }
 }
 
 /// A running server.
-pub struct TestServer {
-    pub bound: Bound,
-    pub engine: Arc<FakeEngine>,
-    pub sink: Arc<dyn Sink>,
+pub(crate) struct TestServer {
+    pub(crate) bound: Bound,
+    pub(crate) engine: Arc<FakeEngine>,
+    pub(crate) sink: Arc<dyn Sink>,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
 
 impl TestServer {
     /// A server whose engine shows `engine`'s view.
-    pub async fn start(engine: FakeEngine) -> Self {
+    pub(crate) async fn start(engine: FakeEngine) -> Self {
         let any = || Some("0".to_owned());
         let flags = Flags { state_port: any(), pixel_port: any(), http_port: any(), ..Flags::default() };
         let config = Config::resolve(flags, |_| None).unwrap();
@@ -69,12 +68,12 @@ impl TestServer {
     }
 
     /// A server of the usual image.
-    pub async fn ready() -> Self {
+    pub(crate) async fn ready() -> Self {
         Self::start(FakeEngine::showing(view(Some(dataset(1))))).await
     }
 
     /// Stops it and waits for its end.
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.stop.send(()).unwrap();
         tokio::time::timeout(PATIENCE, self.task).await.expect("the server stops").unwrap();
     }

@@ -17,7 +17,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// The hello of the Python client (PROTOCOL §3).
-pub fn hello() -> Value {
+pub(crate) fn hello() -> Value {
     json!({"type": "session.hello", "version": 2, "frame_id": "hello-3f0c9f6f1c8a4c2bb8f0a7a0c9a1d2e3", "timestamp": WALL,
       "payload": {"protocols": [2],
         "client": {"name": "napari-cuda-client", "version": "0.1.0", "platform": "Linux-6.1-x86_64-with-glibc2.36"},
@@ -27,22 +27,22 @@ pub fn hello() -> Value {
 }
 
 /// A state socket.
-pub struct Wire {
+pub(crate) struct Wire {
     socket: Socket,
     conversation: Conversation,
-    pub client: Client,
+    pub(crate) client: Client,
 }
 
 impl Wire {
     /// Connects and says nothing.
-    pub async fn silent(at: SocketAddr, path: &str) -> Self {
+    pub(crate) async fn silent(at: SocketAddr, path: &str) -> Self {
         let (socket, _) = connect_async(format!("ws://{at}{path}")).await.unwrap();
         let identity = Identity { name: "test".to_owned(), version: "1".to_owned(), extensions: vec![BOUND_PIXEL.to_owned()] };
         Self { socket, conversation: Conversation::default(), client: Client::new(identity, WALL) }
     }
 
     /// Connects and reads the baseline up to and including the stream; all its frames.
-    pub async fn open(at: SocketAddr, path: &str) -> (Self, Vec<ServerFrame>) {
+    pub(crate) async fn open(at: SocketAddr, path: &str) -> (Self, Vec<ServerFrame>) {
         let mut wire = Self::silent(at, path).await;
         wire.flush().await;
         let mut frames = Vec::new();
@@ -52,16 +52,16 @@ impl Wire {
         (wire, frames)
     }
 
-    pub async fn send(&mut self, text: impl Into<String>) {
+    pub(crate) async fn send(&mut self, text: impl Into<String>) {
         self.socket.send(Message::text(text.into())).await.unwrap();
     }
 
-    pub async fn send_message(&mut self, message: Message) {
+    pub(crate) async fn send_message(&mut self, message: Message) {
         self.socket.send(message).await.unwrap();
     }
 
     /// Sends an intent; returns its id.
-    pub async fn update(&mut self, scope: &str, target: &str, key: &str, value: Value) -> String {
+    pub(crate) async fn update(&mut self, scope: &str, target: &str, key: &str, value: Value) -> String {
         let update = StateUpdate { scope: scope.to_owned(), target: target.to_owned(), key: key.to_owned(), value };
         let id = self.client.update(Instant::now(), WALL, &update).unwrap();
         self.flush().await;
@@ -69,14 +69,14 @@ impl Wire {
     }
 
     /// Sends what the client has to say.
-    pub async fn flush(&mut self) {
+    pub(crate) async fn flush(&mut self) {
         while let Some(text) = self.client.poll_output() {
             self.send(text).await;
         }
     }
 
     /// The next message of any kind; `None` at the end.
-    pub async fn message(&mut self) -> Option<Message> {
+    pub(crate) async fn message(&mut self) -> Option<Message> {
         match tokio::time::timeout(PATIENCE, self.socket.next()).await.expect("a message") {
             Some(Err(Error::ConnectionClosed)) | None => None,
             Some(message) => Some(message.unwrap()),
@@ -84,7 +84,7 @@ impl Wire {
     }
 
     /// The next frame, as text.
-    pub async fn text(&mut self) -> String {
+    pub(crate) async fn text(&mut self) -> String {
         loop {
             match self.message().await.expect("the socket is open") {
                 Message::Text(text) => return text.to_string(),
@@ -95,7 +95,7 @@ impl Wire {
     }
 
     /// The next frame, judged and folded into the client's view.
-    pub async fn next(&mut self) -> ServerFrame {
+    pub(crate) async fn next(&mut self) -> ServerFrame {
         let text = self.text().await;
         let frame = self.conversation.next(&text).unwrap_or_else(|violation| panic!("{violation}: {text}"));
         self.client.handle_text(Instant::now(), WALL, &text).unwrap();
@@ -104,7 +104,7 @@ impl Wire {
     }
 
     /// The close code that ends the socket; frames before it are judged.
-    pub async fn close_code(&mut self) -> u16 {
+    pub(crate) async fn close_code(&mut self) -> u16 {
         loop {
             match self.message().await.expect("a close frame") {
                 Message::Close(Some(close)) => return close.code.into(),
@@ -116,26 +116,24 @@ impl Wire {
 }
 
 /// A pixel socket.
-pub struct Viewer {
+pub(crate) struct Viewer {
     socket: Socket,
 }
 
 impl Viewer {
-    pub async fn open(at: SocketAddr, path: &str) -> Result<Self, Error> {
+    pub(crate) async fn open(at: SocketAddr, path: &str) -> Result<Self, Error> {
         connect_async(format!("ws://{at}{path}")).await.map(|(socket, _)| Self { socket })
     }
 
     /// The next packet's header and access unit; `None` at the end.
-    pub async fn packet(&mut self) -> Option<(Header, Vec<u8>)> {
-        loop {
-            match tokio::time::timeout(PATIENCE, self.socket.next()).await.expect("a packet")? {
-                Ok(Message::Binary(bytes)) => {
-                    let (header, unit) = Header::decode(&bytes).unwrap();
-                    return Some((header, unit.to_vec()));
-                }
-                Ok(Message::Close(_)) | Err(_) => return None,
-                Ok(other) => panic!("unexpected {other:?}"),
+    pub(crate) async fn packet(&mut self) -> Option<(Header, Vec<u8>)> {
+        match tokio::time::timeout(PATIENCE, self.socket.next()).await.expect("a packet")? {
+            Ok(Message::Binary(bytes)) => {
+                let (header, unit) = Header::decode(&bytes).unwrap();
+                Some((header, unit.to_vec()))
             }
+            Ok(Message::Close(_)) | Err(_) => None,
+            Ok(other) => panic!("unexpected {other:?}"),
         }
     }
 }

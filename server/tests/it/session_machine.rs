@@ -5,8 +5,7 @@ use nc_server::session::{Action, Close, HANDSHAKE_TIMEOUT, HEARTBEAT, SessionMac
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-mod support;
-use support::hello;
+use crate::support::hello;
 
 fn actions(machine: &mut SessionMachine) -> Vec<Action> {
     std::iter::from_fn(|| machine.poll_action()).collect()

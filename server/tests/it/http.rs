@@ -1,12 +1,10 @@
 //! What the listeners answer to plain HTTP.
 
-mod support;
-
+use crate::support::{TestAmbient, TestServer, packet};
 use nc_server::{Config, Flags, ServeError, Server};
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use support::{TestAmbient, TestServer, packet};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

@@ -1,0 +1,60 @@
+//! The corpora of `fuzz/`, replayed: no parser may panic, and what can be read can be written and read again.
+
+use nc_protocol::pixel::{HEADER_LEN, Header};
+use nc_protocol::resume::DeltaToken;
+use nc_protocol::{Inbound, ServerFrame, classify, validate};
+use std::path::Path;
+
+/// Every file of a corpus. An empty corpus is a mistake.
+fn corpus(name: &str) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(name);
+    let files: Vec<_> = std::fs::read_dir(&folder)
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+        .map(|entry| std::fs::read(entry.unwrap().path()).unwrap())
+        .collect();
+    assert!(!files.is_empty(), "{name}");
+    files
+}
+
+#[test]
+fn envelopes() {
+    let mut understood = 0;
+    for bytes in corpus("envelope") {
+        let Ok(text) = std::str::from_utf8(&bytes) else { continue };
+        understood += usize::from(!matches!(classify(text), Inbound::Ignored(_)));
+    }
+    assert!(understood > 3, "the corpus holds messages that mean something");
+}
+
+#[test]
+fn payloads() {
+    let mut valid = 0;
+    for bytes in corpus("payload") {
+        let Ok(text) = std::str::from_utf8(&bytes) else { continue };
+        let parsed = ServerFrame::parse(text);
+        let judged = validate::outgoing(text);
+        assert!(parsed.is_ok() || judged.is_err(), "valid but unreadable: {text}");
+        valid += usize::from(judged.is_ok());
+    }
+    assert!(valid > 3, "the corpus holds valid frames");
+}
+
+#[test]
+fn pixel_headers() {
+    for bytes in corpus("pixel_header") {
+        if let Ok((header, payload)) = Header::decode(&bytes) {
+            assert_eq!(header.encode(), bytes[..HEADER_LEN]);
+            assert_eq!(payload, &bytes[HEADER_LEN..]);
+        }
+    }
+}
+
+#[test]
+fn resume_tokens() {
+    for bytes in corpus("resume_token") {
+        let Ok(text) = std::str::from_utf8(&bytes) else { continue };
+        if let Ok(token) = text.parse::<DeltaToken>() {
+            assert_eq!(token.to_string(), text);
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The server from outside: its session machine in virtual time, its channels and pages over real sockets with a scripted engine.
+
+#![allow(clippy::unwrap_used)] // clippy.toml allows it in test functions; these are what they call, too
+
+mod http;
+mod pixel_channel;
+mod session_machine;
+mod state_channel;
+mod support;
