@@ -107,7 +107,11 @@ impl Wire {
     pub(crate) async fn close_code(&mut self) -> u16 {
         loop {
             match self.message().await.expect("a close frame") {
-                Message::Close(Some(close)) => return close.code.into(),
+                Message::Close(Some(close)) => {
+                    // Reading on sends the answer, for which the server waits.
+                    assert_eq!(self.message().await, None);
+                    return close.code.into();
+                }
                 Message::Text(text) => drop(self.conversation.next(&text).unwrap()),
                 _ => {}
             }
