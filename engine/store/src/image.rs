@@ -40,7 +40,7 @@ impl Chunk {
 /// What kept a chunk from being read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ReadErrorKind {
-    /// The place it is kept at did not give it: I/O, permissions.
+    /// The place it is kept at did not give it: I/O, permissions, a shard that ends too early.
     Storage,
     /// It was there but did not decode: damaged, cut, wrong checksum.
     Decode,

@@ -21,7 +21,7 @@ const SHAPE: [u64; 3] = [64, 2048, 2048];
 const SCALE: [f64; 3] = [1.0, 0.25, 0.25];
 /// Levels; each halves y and x.
 const LEVELS: u64 = 5;
-/// Chunk along c, z, y and x: as wide as a tile, and thin, because people step through z. 2 to 5 ms each (`demo::tests::chunk_time`).
+/// Chunk along c, z, y and x: as wide as a tile, and thin, because people step through z. 1 to 8 ms each (`demo::tests::chunk_time`).
 const CHUNK: [u64; 4] = [1, 4, 256, 256];
 
 /// The demo image. Opening it costs a few milliseconds, its chunks are made when they are read.

@@ -35,9 +35,9 @@ impl Stain {
     /// Display window in counts.
     pub(super) fn window(self) -> (f64, f64) {
         match self {
-            Self::Nuclei => (180.0, 9000.0),
-            Self::Membranes => (240.0, 7000.0),
-            Self::Vesicles => (220.0, 8000.0),
+            Self::Nuclei => (190.0, 6800.0),
+            Self::Membranes => (260.0, 4800.0),
+            Self::Vesicles => (230.0, 4200.0),
         }
     }
 }
@@ -97,7 +97,7 @@ impl Raster {
     }
 
     fn position(&self, axis: usize, i: usize) -> f32 {
-        self.origin[axis] + i as f32 * self.step[axis]
+        self.origin[axis] + i as i32 as f32 * self.step[axis]
     }
 
     fn row(&self, z: usize, y: usize) -> usize {
@@ -166,7 +166,7 @@ impl Scene {
         for cell in raster.cells() {
             let mut dice = Dice::new(cell.seed ^ 0x1d);
             let dividing = dice.roll() < 0.035;
-            let radius = dice.between(4.1, 5.2);
+            let radius = dice.between(4.9, 6.0);
             let (long, short, thick) = if dividing {
                 (radius * 0.95, 1.5, radius * 0.8)
             } else {
@@ -175,7 +175,7 @@ impl Scene {
             };
             let brightness = if dividing { 9500.0 } else { dice.between(3300.0, 6800.0) };
             let (sin, cos) = dice.between(0.0, std::f32::consts::PI).sin_cos();
-            let offset = [0; 3].map(|_| dice.between(-1.2, 1.2));
+            let offset = [0; 3].map(|_| dice.between(-0.9, 0.9));
             let center = [0, 1, 2].map(|a| cell.center[a] + offset[a]);
             let thick = thick.hypot(BLUR[0]);
             // The edge falls over `soft` micrometres: in units of the squared radius that is twice its share of the radius.
@@ -233,13 +233,14 @@ fn membranes(raster: &Raster, light: &mut [f32]) {
                 let at = raster.row(z, y) + columns.start;
                 let nearest = &mut first[at..at + columns.len()];
                 let next = &mut second[at..at + columns.len()];
-                let mut dx = raster.position(2, columns.start) - cell.center[2];
-                for (a, b) in nearest.iter_mut().zip(next) {
+                let left = raster.position(2, columns.start) - cell.center[2];
+                // Counted in i32 and compared by hand: this is the loop that must become vector code.
+                for ((a, b), i) in nearest.iter_mut().zip(next).zip(0i32..) {
+                    let dx = left + i as f32 * raster.step[2];
                     let d = dx * dx + across;
                     let farther = if d > *a { d } else { *a };
                     *b = if farther < *b { farther } else { *b };
                     *a = if d < *a { d } else { *a };
-                    dx += raster.step[2];
                 }
             }
         }
@@ -258,17 +259,17 @@ fn membranes(raster: &Raster, light: &mut [f32]) {
 
 /// Small spots in the cytoplasm, many in some territories and none in others.
 fn vesicles(raster: &Raster, light: &mut [f32]) {
-    let (wide, tall) = (0.42f32.hypot(0.5 * raster.step[2]), BLUR[0] * 0.9);
-    let dim = (0.42 / wide).powi(2).max(0.05);
+    let (wide, tall) = (0.55f32.hypot(0.5 * raster.step[2]), BLUR[0] * 1.2);
+    let dim = (0.55 / wide).powi(2).max(0.06);
     for cell in raster.cells() {
         let mut dice = Dice::new(cell.seed ^ 0x5e);
-        for _ in 0..(cell.activity * 46.0) as u32 {
+        for _ in 0..(cell.activity * 90.0) as u32 {
             let (sin, cos) = dice.between(0.0, std::f32::consts::TAU).sin_cos();
             let height = dice.between(-1.0, 1.0);
-            let radius = dice.between(5.2, 9.0);
+            let radius = dice.between(6.0, 9.5);
             let flat = (1.0 - height * height).sqrt() * radius;
             let center = [cell.center[0] + height * radius, cell.center[1] + flat * sin, cell.center[2] + flat * cos];
-            let brightness = dim * 9000.0 * dice.between(0.25, 1.0);
+            let brightness = dim * 9000.0 * dice.between(0.3, 1.0);
             spot(raster, light, center, [tall, wide], brightness);
         }
     }

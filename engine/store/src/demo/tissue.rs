@@ -46,12 +46,12 @@ pub(super) fn cells(low: [f32; 3], high: [f32; 3]) -> Vec<Cell> {
 fn cell(z: i32, y: i32, x: i32) -> Option<Cell> {
     let seed = random::at(x, y, z, CELLS);
     let mut dice = Dice::new(seed);
-    let center = [z, y, x].map(|i| (i as f32 + 0.5 + dice.between(-0.42, 0.42)) * SPACING);
+    let center = [z, y, x].map(|i| (i as f32 + 0.5 + dice.between(-0.36, 0.36)) * SPACING);
     let depth = depth(center);
     (depth > 0.0).then(|| {
         let territory = smooth(center[2] / 70.0, center[1] / 70.0, center[0] / 50.0, TERRITORIES);
         let own = dice.roll();
-        Cell { center, seed, activity: ((territory * 1.6 + own * 0.7 - 0.25).clamp(0.0, 1.0)) * (0.3 + 0.7 * own) }
+        Cell { center, seed, activity: ((territory * 1.8 + own * 0.7 - 0.1).clamp(0.0, 1.0)) * (0.3 + 0.7 * own) }
     })
 }
 
@@ -63,8 +63,8 @@ pub(super) fn depth([z, y, x]: [f32; 3]) -> f32 {
     let inside = (1.0 + ripple - radius) * HALF[1];
     // The cavity bends around the centre; a ridge of noise opens smaller ones. The outer two cell layers stay closed.
     let bend = 26.0 * ((x - CENTER[2]) / 95.0).sin();
-    let c = [(z - CENTER[0]) / 34.0, (y - CENTER[1] - bend) / 52.0, (x - CENTER[2]) / 128.0];
-    let cavity = (1.0 - (c[0] * c[0] + c[1] * c[1] + c[2] * c[2]).sqrt()) * 52.0;
+    let c = [(z - CENTER[0]) / 34.0, (y - CENTER[1] - bend) / 42.0, (x - CENTER[2]) / 116.0];
+    let cavity = (1.0 - (c[0] * c[0] + c[1] * c[1] + c[2] * c[2]).sqrt()) * 42.0;
     let holes = (smooth(x / 62.0, y / 62.0, z / 48.0, CAVITIES) - 0.42) * 60.0;
     let holes = if inside > 40.0 { holes } else { f32::NEG_INFINITY };
     inside.min(-cavity.max(holes))

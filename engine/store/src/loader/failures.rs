@@ -67,3 +67,56 @@ impl Failures {
         self.0.values_mut().for_each(|f| f.told.retain(|&v| v != view));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::ReadErrorKind;
+    use nc_core::data::{ImageId, MAX_AXES};
+
+    fn key(n: u32) -> ChunkKey {
+        let mut coords = [0; MAX_AXES];
+        coords[0] = n;
+        ChunkKey { image: ImageId(0), level: 0, coords }
+    }
+
+    fn fault() -> Fault {
+        Fault { level: 0, chunk: vec![0], kind: ReadErrorKind::Decode, message: String::new() }
+    }
+
+    #[test]
+    fn pauses_double_up_to_a_minute_and_start_anew_after_success() {
+        let mut failures = Failures::default();
+        let now = Instant::now();
+        for seconds in [1, 2, 4, 8, 16, 32, 60, 60] {
+            failures.record(key(0), fault(), now);
+            assert_eq!(failures.retry_at(&key(0)), Some(now + Duration::from_secs(seconds)));
+        }
+        failures.clear(&key(0));
+        failures.record(key(0), fault(), now);
+        assert_eq!(failures.retry_at(&key(0)), Some(now + FIRST_PAUSE));
+    }
+
+    #[test]
+    fn a_wholly_damaged_image_is_remembered_in_part() {
+        let mut failures = Failures::default();
+        let now = Instant::now();
+        for n in 0..MOST_REMEMBERED as u32 + 10 {
+            failures.record(key(n), fault(), now + Duration::from_millis(u64::from(n)));
+        }
+        assert_eq!(failures.0.len(), MOST_REMEMBERED);
+        assert_eq!(failures.retry_at(&key(9)), None, "the first due are forgotten");
+        assert!(failures.resting(&key(10), now).is_some());
+    }
+
+    #[test]
+    fn each_view_is_told_once() {
+        let mut failures = Failures::default();
+        assert!(!failures.tell(&key(0), ViewId(1)), "there is nothing to tell");
+        failures.record(key(0), fault(), Instant::now());
+        assert!(failures.tell(&key(0), ViewId(1)) && failures.tell(&key(0), ViewId(2)));
+        assert!(!failures.tell(&key(0), ViewId(1)));
+        failures.forget_view(ViewId(1));
+        assert!(failures.tell(&key(0), ViewId(1)) && !failures.tell(&key(0), ViewId(2)));
+    }
+}

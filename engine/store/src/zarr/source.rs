@@ -9,7 +9,7 @@ use std::sync::Arc;
 use zarrs::array::codec::ShardingCodecConfiguration;
 use zarrs::array::{
     Array, ArrayBytes, ArrayCreateError, ArrayError, ArrayShardedExt, ArrayShardedReadableExt, ArrayShardedReadableExtCache,
-    ArrayToBytesCodecTraits, CodecChain, CodecMetadataOptions, CodecOptions,
+    ArrayToBytesCodecTraits, CodecChain, CodecError, CodecMetadataOptions, CodecOptions,
 };
 use zarrs::filesystem::FilesystemStore;
 use zarrs::metadata::ConfigurationSerialize;
@@ -169,7 +169,7 @@ impl LevelReader {
 
     fn explain(&self, error: &ArrayError) -> ReadError {
         let kind = match error {
-            ArrayError::StorageError(_) => ReadErrorKind::Storage,
+            ArrayError::StorageError(_) | ArrayError::CodecError(CodecError::StorageError(_)) => ReadErrorKind::Storage,
             _ => ReadErrorKind::Decode,
         };
         ReadError::new(kind, error.to_string())

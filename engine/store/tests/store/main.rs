@@ -1,0 +1,11 @@
+//! The store from outside: metadata and errors, real images, formats, tiles, and the loader with awkward sources.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::type_complexity, reason = "tables of cases")]
+
+mod formats;
+mod golden;
+mod loader;
+mod opening;
+mod synthetic;
+mod tiles;
