@@ -43,14 +43,14 @@ fn device() -> CpuDevice {
     device
 }
 
-fn pass(layers: &[(&str, Blending, f32)], interpolation: Interpolation, step: u32) -> SlicePass {
+fn pass(layers: &[(&str, Blending, f32)], interpolation: Interpolation, gamma: f32, step: u32) -> SlicePass {
     let (width, height) = (1152.0, 648.0);
     let left = 300.3 + f64::from(step % 64) * 3.7;
     let axis = SampleAxis { len: EDGE, scale: 1.0, translate: 0.0 };
     let layer = |(channel, (name, blending, opacity)): (usize, &(&str, Blending, f32))| SliceLayer {
         planes: vec![SlicePlane { key: plane(channel as u32), x: axis, y: axis }],
         interpolation,
-        transfer: Transfer { limits: (3000.0, 45_000.0), gamma: 0.8, table: colormap::named(name).expect("a map") },
+        transfer: Transfer { limits: (3000.0, 45_000.0), gamma, table: colormap::named(name).expect("a map") },
         opacity: *opacity,
         blending: *blending,
     };
@@ -64,14 +64,15 @@ fn bench(c: &mut Criterion) {
     let one = [("gray", Translucent, 1.0)];
     let three = [("green", Additive, 1.0), ("magenta", Additive, 1.0), ("blue", Additive, 1.0)];
     let blend = [("gray", Translucent, 1.0), ("viridis", Translucent, 0.5)];
-    for (name, layers, interpolation) in [
-        ("nearest, 1 layer", &one[..], Interpolation::Nearest),
-        ("linear, 1 layer", &one[..], Interpolation::Linear),
-        ("nearest, 3 additive layers", &three[..], Interpolation::Nearest),
-        ("linear, 3 additive layers", &three[..], Interpolation::Linear),
-        ("linear, translucent over opaque", &blend[..], Interpolation::Linear),
+    for (name, layers, interpolation, gamma) in [
+        ("nearest, 1 layer", &one[..], Interpolation::Nearest, 1.0),
+        ("linear, 1 layer", &one[..], Interpolation::Linear, 1.0),
+        ("nearest, 3 additive layers", &three[..], Interpolation::Nearest, 1.0),
+        ("linear, 3 additive layers", &three[..], Interpolation::Linear, 1.0),
+        ("linear, 1 layer, gamma 0.7", &one[..], Interpolation::Linear, 0.7),
+        ("linear, translucent over opaque", &blend[..], Interpolation::Linear, 1.0),
     ] {
-        let passes: Vec<_> = (0..64).map(|step| pass(layers, interpolation, step)).collect();
+        let passes: Vec<_> = (0..64).map(|step| pass(layers, interpolation, gamma, step)).collect();
         let mut step = 0;
         c.bench_function(name, |b| {
             b.iter(|| {

@@ -11,7 +11,40 @@ pub mod codec;
 mod compositing;
 pub mod convert;
 pub mod device_cpu;
+pub mod device_gl;
 mod isa;
+pub mod probe;
 mod samples;
 mod taps;
 mod transfer;
+
+use api::{DeviceError, RenderDevice};
+use nc_core::data::CanvasSize;
+
+/// Which render device to open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DeviceChoice {
+    /// gl on a hardware GPU; without one, cpu.
+    #[default]
+    Auto,
+    /// cpu.
+    Cpu,
+    /// gl, also on a software driver.
+    Gl,
+}
+
+/// Opens a device whose picture is black and of size `canvas`. Call it on the thread that will use and drop the device.
+pub fn open_device(choice: DeviceChoice, canvas: CanvasSize) -> Result<Box<dyn RenderDevice>, DeviceError> {
+    let cpu = || Box::new(device_cpu::CpuDevice::new(canvas, device_cpu::CpuOptions::default()));
+    match choice {
+        DeviceChoice::Cpu => Ok(cpu()),
+        DeviceChoice::Gl => Ok(Box::new(device_gl::GlDevice::open(canvas, true)?)),
+        DeviceChoice::Auto => match device_gl::GlDevice::open(canvas, false) {
+            Ok(device) => Ok(Box::new(device)),
+            Err(reason) => {
+                tracing::debug!("drawing on the processor: {reason}");
+                Ok(cpu())
+            }
+        },
+    }
+}

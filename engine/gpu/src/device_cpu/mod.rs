@@ -31,6 +31,9 @@ const PIXELS_WORTH_THREADS: usize = 2 << 20;
 /// Rows that a thread takes at a time when threads are used.
 const BAND_ROWS: usize = 32;
 
+/// Rows that a layer draws before the next one does.
+const BLOCK_ROWS: usize = 16;
+
 /// How a [`CpuDevice`] works. The picture does not depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CpuOptions {
@@ -174,9 +177,12 @@ impl RenderDevice for CpuDevice {
 /// Draws all layers into the rows that `pixels` holds, of which the first is row `first`.
 fn draw_rows(plans: &[LayerPlan<'_>], first: usize, width: usize, pixels: &mut [u32]) {
     let mut states: Vec<RowState<'_>> = plans.iter().map(|_| RowState::default()).collect();
-    for (i, row) in pixels.chunks_exact_mut(width).enumerate() {
+    // Layer by layer within a block: a layer's colours stay in the nearest cache, the block's pixels in the next.
+    for (i, block) in pixels.chunks_mut(BLOCK_ROWS * width).enumerate() {
         for (plan, state) in plans.iter().zip(&mut states) {
-            plan.draw_row(first + i, state, row);
+            for (j, row) in block.chunks_exact_mut(width).enumerate() {
+                plan.draw_row(first + i * BLOCK_ROWS + j, state, row);
+            }
         }
     }
 }

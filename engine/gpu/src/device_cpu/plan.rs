@@ -214,7 +214,7 @@ impl<'a> LayerPlan<'a> {
         };
         let lower = tiles(tile_rows.0);
         let upper = if tile_rows.1 == tile_rows.0 { lower.clone() } else { tiles(tile_rows.1) };
-        PlaneRow { tile_rows, lower, upper, first_tile, done: None, gathered: vec![0.0; taps.columns.sources()] }
+        PlaneRow { tile_rows, lower, upper, first_tile, done: None, gathered: vec![0.0; taps.columns.padded_sources()] }
     }
 }
 
@@ -230,9 +230,8 @@ impl PlaneRow<'_> {
 
     /// Combines the sources that `columns` need, out of the tiles.
     fn gather(&mut self, isa: Isa, taps: &PlaneTaps, row: Tap, columns: &Range<usize>) {
-        let ends = [columns.start, columns.end - 1].map(|c| taps.columns.sources_of(c));
-        let first = ends[0].0.min(ends[1].0);
-        let end = ends[0].1.max(ends[1].1) + 1;
+        let (a, b) = (taps.columns.sources_of(columns.start), taps.columns.sources_of(columns.end - 1));
+        let (first, end) = (a.start.min(b.start), a.end.max(b.end));
         let mut at = first;
         while at < end {
             let sample = match &taps.sources {

@@ -20,20 +20,27 @@ pub(super) fn widen_row<T: Sample>(row: &[T], out: &mut [f32]) {
 }
 
 /// # Safety
-/// `first` and `second` are indices of `sources`; all slices but `sources` have one length.
+/// `first` and the indices after them are indices of `sources`; all other slices have one length.
 #[target_feature(enable = "avx2")]
-pub(super) unsafe fn lerp_along(sources: &[f32], first: &[u32], second: &[u32], weight: &[f32], out: &mut [f32]) {
+pub(super) unsafe fn lerp_along(sources: &[f32], first: &[u32], weight: &[f32], out: &mut [f32]) {
     let whole = out.len() / LANES * LANES;
     for i in (0..whole).step_by(LANES) {
-        // SAFETY: `i + LANES <= out.len()`, the length of all; the caller vouches for the indices, which a gather reads at.
+        // SAFETY: `i + LANES <= out.len()`, the length of all; the caller vouches for the indices, at which two values are read.
         unsafe {
-            let a = _mm256_i32gather_ps::<4>(sources.as_ptr(), _mm256_loadu_si256(first.as_ptr().add(i).cast()));
-            let b = _mm256_i32gather_ps::<4>(sources.as_ptr(), _mm256_loadu_si256(second.as_ptr().add(i).cast()));
+            // A source and its next are fetched as one 64-bit value, pixels 0 1 4 5 and 2 3 6 7: the shuffles below, which work
+            // on 128-bit halves, then leave them in order.
+            let indices = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_loadu_si256(first.as_ptr().add(i).cast()));
+            let (low, high) = (_mm256_castsi256_si128(indices), _mm256_extracti128_si256::<1>(indices));
+            let p = _mm256_castpd_ps(_mm256_i32gather_pd::<4>(sources.as_ptr().cast(), low));
+            let q = _mm256_castpd_ps(_mm256_i32gather_pd::<4>(sources.as_ptr().cast(), high));
+            let (a, b) = (_mm256_shuffle_ps::<0b10_00_10_00>(p, q), _mm256_shuffle_ps::<0b11_01_11_01>(p, q));
             let w = _mm256_loadu_ps(weight.as_ptr().add(i));
-            _mm256_storeu_ps(out.as_mut_ptr().add(i), _mm256_add_ps(a, _mm256_mul_ps(_mm256_sub_ps(b, a), w)));
+            let lerped = _mm256_add_ps(a, _mm256_mul_ps(_mm256_sub_ps(b, a), w));
+            let alone = _mm256_cmp_ps::<_CMP_EQ_OQ>(w, _mm256_setzero_ps());
+            _mm256_storeu_ps(out.as_mut_ptr().add(i), _mm256_blendv_ps(lerped, a, alone));
         }
     }
-    portable::lerp_along(sources, &first[whole..], &second[whole..], &weight[whole..], &mut out[whole..]);
+    portable::lerp_along(sources, &first[whole..], &weight[whole..], &mut out[whole..]);
 }
 
 /// # Safety

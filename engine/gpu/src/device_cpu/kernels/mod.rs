@@ -35,37 +35,34 @@ impl Sample for f32 {
     }
 }
 
-/// What each pixel of a row reads from the row's gathered sources.
+/// What each pixel of a row reads from the row's gathered sources: one of them, and a share of the difference to the next.
 #[derive(Debug, Default)]
 pub(super) struct RowTaps {
     first: Vec<u32>,
-    second: Vec<u32>,
+    /// 0 where the next source does not count.
     weight: Vec<f32>,
-    /// All indices are below this.
+    /// All of `first` are below this.
     sources: usize,
 }
 
 impl RowTaps {
-    /// `taps` index `sources` gathered values; one beyond them is moved to the last.
+    /// `taps` index `sources` gathered values, `second` being `first` or the one after; an index beyond them is moved to the last.
     pub(super) fn new(taps: impl Iterator<Item = Tap>, sources: usize) -> Self {
         let last = sources.saturating_sub(1) as u32;
-        let mut out = Self { sources, ..Self::default() };
-        for tap in taps {
-            out.first.push(tap.first.min(last));
-            out.second.push(tap.second.min(last));
-            out.weight.push(tap.weight);
-        }
-        out
+        let (first, weight) =
+            taps.map(|tap| (tap.first.min(last), if tap.second == tap.first { 0.0 } else { tap.weight })).unzip();
+        Self { first, weight, sources }
     }
 
-    /// Length of the gathered row.
-    pub(super) fn sources(&self) -> usize {
-        self.sources
+    /// Length that the gathered row must have: a kernel may look at, but not use, the value after the last.
+    pub(super) fn padded_sources(&self) -> usize {
+        self.sources + 1
     }
 
-    /// The two sources of a pixel.
-    pub(super) fn sources_of(&self, pixel: usize) -> (usize, usize) {
-        (self.first[pixel] as usize, self.second[pixel] as usize)
+    /// The sources that a pixel uses, or one more.
+    pub(super) fn sources_of(&self, pixel: usize) -> std::ops::Range<usize> {
+        let first = self.first[pixel] as usize;
+        first..(first + 2).min(self.sources)
     }
 }
 
@@ -89,8 +86,8 @@ pub(super) fn widen_row<T: Sample>(isa: Isa, row: &[T], out: &mut [f32]) {
     }
 }
 
-/// Filters `pixels` of a row: `out[i] = a + (b - a) * weight` of the pixel's two sources, or just `a` if not `linear`.
-/// `sources` has the length that `taps` was made for, `out` that of `pixels`.
+/// Filters `pixels` of a row: `out[i] = a + (b - a) * weight` of the pixel's source and the next, or `a` if the weight is 0 or the
+/// filter is not `linear`. `sources` has [`RowTaps::padded_sources`] values, `out` as many as there are `pixels`.
 pub(super) fn filter_row(
     isa: Isa,
     sources: &[f32],
@@ -99,17 +96,14 @@ pub(super) fn filter_row(
     linear: bool,
     out: &mut [f32],
 ) {
-    assert!(sources.len() >= taps.sources && out.len() == pixels.len());
-    let (first, second, weight) = (&taps.first[pixels.clone()], &taps.second[pixels.clone()], &taps.weight[pixels]);
-    if sources.is_empty() {
-        return;
-    }
+    assert!(sources.len() >= taps.padded_sources() && out.len() == pixels.len());
+    let (first, weight) = (&taps.first[pixels.clone()], &taps.weight[pixels]);
     match (isa, linear) {
-        (Isa::Portable, true) => portable::lerp_along(sources, first, second, weight, out),
+        (Isa::Portable, true) => portable::lerp_along(sources, first, weight, out),
         (Isa::Portable, false) => portable::pick(sources, first, out),
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: the variant proves AVX2; `RowTaps` holds indices below `taps.sources`, which `sources` has at least.
-        (Isa::Avx2(_), true) => unsafe { avx2::lerp_along(sources, first, second, weight, out) },
+        // SAFETY: the variant proves AVX2; `RowTaps` holds indices at most `taps.sources`, which `sources` is longer than by one.
+        (Isa::Avx2(_), true) => unsafe { avx2::lerp_along(sources, first, weight, out) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
         (Isa::Avx2(_), false) => unsafe { avx2::pick(sources, first, out) },

@@ -18,9 +18,11 @@ pub(super) fn widen_row<T: Sample>(row: &[T], out: &mut [f32]) {
     }
 }
 
-pub(super) fn lerp_along(sources: &[f32], first: &[u32], second: &[u32], weight: &[f32], out: &mut [f32]) {
-    for (i, out) in out.iter_mut().enumerate() {
-        *out = lerp(sources[first[i] as usize], sources[second[i] as usize], weight[i]);
+pub(super) fn lerp_along(sources: &[f32], first: &[u32], weight: &[f32], out: &mut [f32]) {
+    for ((out, first), weight) in out.iter_mut().zip(first).zip(weight) {
+        let first = *first as usize;
+        // What does not count must not be used: it may be no number.
+        *out = if *weight == 0.0 { sources[first] } else { lerp(sources[first], sources[first + 1], *weight) };
     }
 }
 

@@ -1,0 +1,220 @@
+//! The slice pass: one dispatch a layer, with what `taps` and `transfer` worked out in buffers.
+
+use super::context::{check, compute_program};
+use super::picture::Picture;
+use super::sheets::{PlaneSlots, Sheets};
+use crate::api::{DeviceError, SliceLayer, SlicePass, SlicePlane};
+use crate::compositing::Rule;
+use crate::taps::{PixelAxis, Tap};
+use crate::transfer::{self, Binning};
+use glow::HasContext;
+use nc_core::data::{TILE, Transfer};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+/// Page of a tile that is not resident: no slot has it.
+const MISSING: u32 = u32::MAX;
+
+/// Work group of the kernel.
+const GROUP: (u32, u32) = (16, 8);
+
+/// Buffers of a dispatch, by binding.
+const COLUMNS: usize = 0;
+const ROWS: usize = 1;
+const PLANES: usize = 2;
+const PAGES: usize = 3;
+const COLORS: u32 = 4;
+
+/// Program and buffers of the pass.
+#[derive(Debug)]
+pub(super) struct SliceKernel {
+    program: glow::Program,
+    buffers: [glow::Buffer; 4],
+    /// Of the layers of the last pass.
+    colors: Vec<LayerColors>,
+}
+
+/// A layer's colours on the device. Limits and opacity are no part of them.
+#[derive(Debug)]
+struct LayerColors {
+    transfer: Transfer,
+    buffer: glow::Buffer,
+}
+
+/// `struct Plane` of the kernel.
+#[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+struct PlaneRecord {
+    pages: u32,
+    stride: u32,
+    tile_x: u32,
+    tile_y: u32,
+}
+
+/// What a layer's dispatch reads.
+#[derive(Debug, Default)]
+struct LayerInput {
+    covered: [u32; 4],
+    columns: Vec<Tap>,
+    rows: Vec<Tap>,
+    planes: Vec<PlaneRecord>,
+    pages: Vec<u32>,
+}
+
+impl LayerInput {
+    fn new(pass: &SlicePass, layer: &SliceLayer, sheets: &Sheets) -> Self {
+        let Some(wanted) = layer.planes.first() else { return Self::default() };
+        let (x, y) = (PixelAxis::columns(pass), PixelAxis::rows(pass));
+        let (columns, rows) = (x.covered(wanted.x), y.covered(wanted.y));
+        let mut input =
+            Self { covered: [columns.start, rows.start, columns.len(), rows.len()].map(|n| n as u32), ..Self::default() };
+        if columns.is_empty() || rows.is_empty() {
+            return input;
+        }
+        for plane in &layer.planes {
+            let Some(slots) = sheets.plane(&plane.key) else { continue };
+            let column_taps = x.taps(columns.clone(), plane.x, layer.interpolation);
+            let row_taps = y.taps(rows.clone(), plane.y, layer.interpolation);
+            input.add_plane(plane, slots, tiles(&column_taps), tiles(&row_taps));
+            input.columns.extend(column_taps);
+            input.rows.extend(row_taps);
+        }
+        input
+    }
+
+    fn add_plane(&mut self, plane: &SlicePlane, slots: &PlaneSlots, tx: RangeInclusive<u32>, ty: RangeInclusive<u32>) {
+        self.planes.push(PlaneRecord {
+            pages: self.pages.len() as u32,
+            stride: tx.end() - tx.start() + 1,
+            tile_x: *tx.start(),
+            tile_y: *ty.start(),
+        });
+        for ty in ty {
+            self.pages.extend(tx.clone().map(|tx| match slots.get(&(ty, tx)) {
+                Some(slot) if fits(slot.width, plane.x.len, tx) && fits(slot.height, plane.y.len, ty) => slot.page(),
+                _ => MISSING,
+            }));
+        }
+    }
+}
+
+/// Tiles that the taps touch, and those between.
+fn tiles(taps: &[Tap]) -> RangeInclusive<u32> {
+    let first = taps.iter().map(|t| t.tiles().0).min().unwrap_or(0);
+    let last = taps.iter().map(|t| t.tiles().1).max().unwrap_or(0);
+    first..=last
+}
+
+/// Whether a side of a tile has the length that its place in an axis of `len` has.
+fn fits(side: u32, len: u32, t: u32) -> bool {
+    side == len.saturating_sub(t.saturating_mul(TILE)).min(TILE)
+}
+
+impl SliceKernel {
+    pub(super) fn new(gl: &glow::Context) -> Result<Self, DeviceError> {
+        let program = compute_program(gl, include_str!("../kernels/slice.comp"))?;
+        // SAFETY: the caller has the context bound; the buffers are deleted in `delete`.
+        let buffers = unsafe {
+            let make = || gl.create_buffer().map_err(DeviceError::OutOfMemory);
+            [make()?, make()?, make()?, make()?]
+        };
+        Ok(Self { program, buffers, colors: Vec::new() })
+    }
+
+    pub(super) fn draw(
+        &mut self,
+        gl: &glow::Context,
+        pass: &SlicePass,
+        sheets: &Sheets,
+        picture: &Picture,
+    ) -> Result<(), DeviceError> {
+        sheets.bind(gl);
+        picture.bind(gl, glow::READ_WRITE);
+        for (i, layer) in pass.layers.iter().enumerate() {
+            let colors = self.colors(gl, i, &layer.transfer)?;
+            let input = LayerInput::new(pass, layer, sheets);
+            if input.planes.is_empty() {
+                continue;
+            }
+            // SAFETY: the caller has the context bound; every buffer holds what the kernel's loops reach: a tap per covered pixel
+            // and plane, a page per tile between the taps' outermost.
+            unsafe {
+                gl.use_program(Some(self.program));
+                self.fill(gl, COLUMNS, bytemuck::cast_slice(&input.columns));
+                self.fill(gl, ROWS, bytemuck::cast_slice(&input.rows));
+                self.fill(gl, PLANES, bytemuck::cast_slice(&input.planes));
+                self.fill(gl, PAGES, bytemuck::cast_slice(&input.pages));
+                gl.bind_buffer_base(glow::SHADER_STORAGE_BUFFER, COLORS, Some(colors));
+                self.set_uniforms(gl, &input, layer, Rule::of(layer.blending, i == 0));
+                let [_, _, width, height] = input.covered;
+                gl.dispatch_compute(width.div_ceil(GROUP.0), height.div_ceil(GROUP.1), 1);
+                gl.memory_barrier(glow::SHADER_IMAGE_ACCESS_BARRIER_BIT);
+            }
+        }
+        check(gl, "drawing a slice")
+    }
+
+    /// # Safety
+    /// The context is bound.
+    unsafe fn fill(&self, gl: &glow::Context, binding: usize, bytes: &[u8]) {
+        // SAFETY: the caller's.
+        unsafe {
+            gl.bind_buffer_base(glow::SHADER_STORAGE_BUFFER, binding as u32, Some(self.buffers[binding]));
+            gl.buffer_data_u8_slice(glow::SHADER_STORAGE_BUFFER, bytes, glow::STREAM_DRAW);
+        }
+    }
+
+    /// # Safety
+    /// The context is bound and the program in use.
+    unsafe fn set_uniforms(&self, gl: &glow::Context, input: &LayerInput, layer: &SliceLayer, rule: Rule) {
+        let binning = Binning::new(&layer.transfer);
+        let [left, bottom, width, height] = input.covered;
+        // SAFETY: the caller's; a name that the program lacks has no location and is ignored.
+        unsafe {
+            let at = |name| gl.get_uniform_location(self.program, name);
+            gl.uniform_4_u32(at("covered").as_ref(), left, bottom, width, height);
+            gl.uniform_1_u32(at("plane_count").as_ref(), input.planes.len() as u32);
+            gl.uniform_1_u32(at("rule").as_ref(), rule as u32);
+            gl.uniform_1_f32(at("opacity").as_ref(), layer.opacity.clamp(0.0, 1.0));
+            gl.uniform_3_f32(at("limits").as_ref(), binning.lo, binning.hi, binning.inverse);
+            gl.uniform_1_u32(at("roots").as_ref(), binning.roots);
+            gl.uniform_1_u32(at("bins").as_ref(), binning.bins);
+        }
+    }
+
+    /// The colours of the layer at position `i`, made anew only when gamma or table changed.
+    fn colors(&mut self, gl: &glow::Context, i: usize, transfer: &Transfer) -> Result<glow::Buffer, DeviceError> {
+        let same = |have: &Transfer| {
+            have.gamma == transfer.gamma && (Arc::ptr_eq(&have.table, &transfer.table) || have.table == transfer.table)
+        };
+        if let Some(layer) = self.colors.get(i).filter(|layer| same(&layer.transfer)) {
+            return Ok(layer.buffer);
+        }
+        let entries = transfer::colors(transfer);
+        // SAFETY: the caller has the context bound; the buffer is deleted in `delete`.
+        let buffer = unsafe {
+            let buffer = match self.colors.get(i) {
+                Some(layer) => layer.buffer,
+                None => gl.create_buffer().map_err(DeviceError::OutOfMemory)?,
+            };
+            gl.bind_buffer(glow::SHADER_STORAGE_BUFFER, Some(buffer));
+            gl.buffer_data_u8_slice(glow::SHADER_STORAGE_BUFFER, bytemuck::cast_slice(&entries), glow::STATIC_DRAW);
+            buffer
+        };
+        let made = LayerColors { transfer: transfer.clone(), buffer };
+        match self.colors.get_mut(i) {
+            Some(layer) => *layer = made,
+            // Layers come in order, so this is the next.
+            None => self.colors.push(made),
+        }
+        Ok(buffer)
+    }
+
+    pub(super) fn delete(&mut self, gl: &glow::Context) {
+        // SAFETY: the caller has the context bound and forgets the kernel.
+        unsafe {
+            gl.delete_program(self.program);
+            self.buffers.iter().chain(self.colors.iter().map(|c| &c.buffer)).for_each(|b| gl.delete_buffer(*b));
+        }
+    }
+}
