@@ -50,7 +50,8 @@ pub struct LayerControls {
     pub contrast_limits: (f64, f64),
 }
 
-/// A small RGBA picture of a layer, row 0 at the bottom of the data (PROTOCOL §12, "Thumbnail payload").
+/// A small RGBA picture of a layer. Row 0 is the last data row, which the wire's y-up view has at the top (PROTOCOL §12,
+/// "Thumbnail payload").
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Thumbnail {
     /// [`Self::EDGE`]² pixels, 4 bytes each.
