@@ -1,0 +1,286 @@
+//! The render thread: waits for something to do, ticks, captures, commits. It owns the device, and makes it anew when it fails.
+
+use crate::contained;
+use crate::encode_thread::{EncodeConfig, EncodeControl, EncodeOutput, Picture};
+use crate::stats::{Stage, Stats};
+use crate::tick::{Laps, Tick, Viewer};
+use crate::tile_source::TileSource;
+use nc_core::data::lod::LevelPolicy;
+use nc_core::exchange::{SharedLedger, Signal};
+use nc_core::ledger::{AppliedBatch, AppliedCommit, State};
+use nc_core::scene::OpSeq;
+use nc_gpu::api::{DeviceError, DeviceInfo, FrameFormat, RenderDevice};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Makes a device. Called on the render thread; `attempt` counts from 0 and lets a later attempt step down.
+pub type OpenDevice = Box<dyn Fn(u32) -> Result<Box<dyn RenderDevice>, DeviceError> + Send>;
+
+/// What the render thread needs to know.
+pub struct RenderConfig {
+    /// Makes the device.
+    pub open: OpenDevice,
+    /// What the encoder wants.
+    pub format: FrameFormat,
+    /// Shortest time between two pictures.
+    pub interval: Duration,
+    /// Bytes of tiles kept on the device.
+    pub tile_budget: u64,
+    /// Level policy.
+    pub policy: LevelPolicy,
+}
+
+/// Takes what the render thread has to tell. Must not block.
+pub trait RenderOutput: Send {
+    /// A commit changed the applied view.
+    fn applied(&mut self, commit: AppliedCommit);
+    /// The device in use.
+    fn device(&mut self, info: DeviceInfo);
+    /// A chunk is damaged.
+    fn data_fault(&mut self, message: String);
+    /// The device failed or is not to be had; what happens next.
+    fn device_fault(&mut self, message: String);
+}
+
+/// Longest pause between attempts to make a device.
+const MAX_RETRY: Duration = Duration::from_secs(10);
+
+/// The running pair of render and encode threads. Dropping it stops both.
+pub struct RenderThread {
+    signal: Arc<Signal>,
+    stop: Arc<AtomicBool>,
+    encode: Arc<EncodeControl>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl RenderThread {
+    /// Starts both threads. `signal` must be raised whenever the ledger or the loader has something new.
+    pub fn start(
+        ledger: Arc<SharedLedger>,
+        signal: Arc<Signal>,
+        source: Option<Box<dyn TileSource + Send>>,
+        render: RenderConfig,
+        mut render_output: Box<dyn RenderOutput>,
+        encode: EncodeConfig,
+        mut encode_output: Box<dyn EncodeOutput>,
+        stats: Arc<Stats>,
+    ) -> std::io::Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let control = Arc::new(EncodeControl::default());
+        let spawn = |name: &str, body: Box<dyn FnOnce() + Send>| std::thread::Builder::new().name(name.into()).spawn(body);
+
+        let (encode_control, encode_stats) = (control.clone(), stats.clone());
+        let encode_thread = spawn(
+            "encode",
+            Box::new(move || {
+                let mut body = || crate::encode_thread::run(&encode, &encode_control, &encode_stats, &mut *encode_output);
+                while contained("encode", &mut body).is_none() {}
+            }),
+        )?;
+        let mut running =
+            Self { signal: signal.clone(), stop: stop.clone(), encode: control.clone(), threads: vec![encode_thread] };
+        let render_thread = spawn(
+            "render",
+            Box::new(move || {
+                let mut stage = RenderLoop { ledger, signal, stop, source, config: render, control, stats };
+                while contained("render", || stage.run(&mut *render_output)).is_none() {}
+            }),
+        )?;
+        running.threads.push(render_thread);
+        Ok(running)
+    }
+
+    /// The encode thread's controls.
+    pub fn encode(&self) -> &Arc<EncodeControl> {
+        &self.encode
+    }
+}
+
+impl Drop for RenderThread {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        self.signal.notify();
+        self.encode.pictures.close();
+        for thread in self.threads.drain(..) {
+            // A panic was reported when it was contained.
+            let _ = thread.join();
+        }
+    }
+}
+
+struct RenderLoop {
+    ledger: Arc<SharedLedger>,
+    signal: Arc<Signal>,
+    stop: Arc<AtomicBool>,
+    source: Option<Box<dyn TileSource + Send>>,
+    config: RenderConfig,
+    control: Arc<EncodeControl>,
+    stats: Arc<Stats>,
+}
+
+/// What changes from turn to turn of the loop.
+struct Turn {
+    viewer: Viewer,
+    device: Box<dyn RenderDevice>,
+    last_good: Arc<State>,
+    drawn_at: Option<Instant>,
+    /// The oldest intent whose picture was captured but dropped, or could not be captured yet.
+    waiting: Option<Instant>,
+    capture_due: bool,
+}
+
+impl RenderLoop {
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+
+    fn run(&mut self, output: &mut dyn RenderOutput) {
+        let Some(device) = self.open_device(output) else { return };
+        let state = self.ledger.state();
+        let viewer = Viewer::new(&state, self.config.policy, self.config.tile_budget);
+        let mut turn = Turn { viewer, device, last_good: state, drawn_at: None, waiting: None, capture_due: false };
+        let mut wake_at = Some(Instant::now());
+        while !self.stopped() {
+            self.signal.wait(wake_at, Instant::now);
+            if let Some(hold) = turn.drawn_at.and_then(|at| (at + self.config.interval).checked_duration_since(Instant::now())) {
+                std::thread::sleep(hold);
+            }
+            if self.stopped() {
+                return;
+            }
+            wake_at = match self.turn(&mut turn, output) {
+                Ok(next) => next,
+                Err(error) => {
+                    let Some(device) = self.recover(&mut turn, &error, output) else { return };
+                    turn.device = device;
+                    Some(Instant::now())
+                }
+            };
+        }
+    }
+
+    /// One tick, commit, and capture of what it drew.
+    fn turn(&self, turn: &mut Turn, output: &mut dyn RenderOutput) -> Result<Option<Instant>, DeviceError> {
+        let snapshot = self.ledger.state();
+        let commands = self.ledger.take_commands(snapshot.scene.op_seq);
+        let arrivals = self.source.as_ref().map(|s| s.take_arrivals()).unwrap_or_default();
+        let source = self.source.as_deref().map(|s| s as &dyn TileSource);
+        let mut laps = Stopwatch { stats: &self.stats, since: Instant::now() };
+        let tick = Tick { now: Instant::now(), snapshot: snapshot.clone(), commands, arrivals };
+        let outcome = turn.viewer.tick(tick, &mut *turn.device, source, &mut laps)?;
+        outcome.faults.into_iter().for_each(|fault| output.data_fault(fault));
+        if let Some(decision) = outcome.switched {
+            tracing::debug!(?decision, "level");
+            self.stats.count(|s| &s.level_switches);
+        }
+        let mut op = None;
+        if let Some(batch) = outcome.batch {
+            let commit = self.commit(batch, output);
+            let received = commit.iter().flat_map(|c| &c.closed).map(|op| op.received).min();
+            turn.waiting = turn.waiting.into_iter().chain(received).min();
+            op = commit.as_ref().map(|c| c.view.op);
+            if let Some(commit) = commit {
+                output.applied(commit);
+            }
+            turn.last_good = snapshot;
+        }
+        if outcome.drawn {
+            turn.drawn_at = Some(Instant::now());
+            turn.capture_due = true;
+            self.stats.count(|s| &s.frames);
+            self.stats.tile_bytes.store(turn.viewer.tile_bytes(), Ordering::Relaxed);
+        } else if !turn.capture_due {
+            // What was answered without a new picture has its answer already.
+            turn.waiting = None;
+        }
+        if turn.capture_due {
+            laps.since = Instant::now();
+            self.capture(turn, op.unwrap_or(turn.last_good.scene.op_seq))?;
+            laps.lap(Stage::Capture);
+        }
+        let retry = turn.capture_due.then(|| Instant::now() + self.config.interval);
+        Ok(outcome.wake_at.into_iter().chain(retry).min())
+    }
+
+    /// Hands the picture to the encode thread. If every slot of the ring is out, it is due again in the next turn.
+    fn capture(&self, turn: &mut Turn, op: OpSeq) -> Result<(), DeviceError> {
+        let frame = match turn.device.capture(self.config.format) {
+            Err(DeviceError::RingFull(_)) => return Ok(()),
+            other => other?,
+        };
+        turn.capture_due = false;
+        let picture = Picture { frame, op, received: turn.waiting.take(), flip: false };
+        if let Some(dropped) = self.control.pictures.push(picture) {
+            self.stats.count(|s| &s.frames_dropped);
+            turn.waiting = dropped.received;
+        }
+        Ok(())
+    }
+
+    fn commit(&self, batch: AppliedBatch, output: &mut dyn RenderOutput) -> Option<AppliedCommit> {
+        self.ledger
+            .commit_applied(batch)
+            .map_err(|error| {
+                tracing::error!(%error, "an applied batch was refused");
+                output.device_fault(error.to_string());
+            })
+            .ok()
+    }
+
+    /// The device failed: the ops of this turn fail, their leaves go back, and another device is made.
+    fn recover(&self, turn: &mut Turn, error: &DeviceError, output: &mut dyn RenderOutput) -> Option<Box<dyn RenderDevice>> {
+        tracing::warn!(%error, "device failed");
+        output.device_fault(format!("{error}; making another device"));
+        self.stats.count(|s| &s.device_resets);
+        let snapshot = self.ledger.state();
+        if snapshot.scene.op_seq > snapshot.scene.applied_seq {
+            let batch = AppliedBatch::new(snapshot).failed(turn.last_good.clone());
+            if let Some(commit) = self.commit(batch, output) {
+                output.applied(commit);
+            }
+        }
+        let device = self.open_device(output);
+        turn.viewer.device_replaced();
+        device
+    }
+
+    /// Makes a device, however long that takes; `None` if the session ends meanwhile.
+    fn open_device(&self, output: &mut dyn RenderOutput) -> Option<Box<dyn RenderDevice>> {
+        let mut pause = Duration::from_millis(100);
+        for attempt in 0.. {
+            match (self.config.open)(attempt) {
+                Ok(device) => {
+                    output.device(device.info());
+                    return Some(device);
+                }
+                Err(error) => {
+                    output.device_fault(format!("{error}; trying again in {} ms", pause.as_millis()));
+                    let until = Instant::now() + pause;
+                    while Instant::now() < until && !self.stopped() {
+                        self.signal.wait(Some(until), Instant::now);
+                    }
+                    if self.stopped() {
+                        return None;
+                    }
+                    pause = (pause * 2).min(MAX_RETRY);
+                }
+            }
+        }
+        None
+    }
+}
+
+struct Stopwatch<'a> {
+    stats: &'a Stats,
+    since: Instant,
+}
+
+impl Laps for Stopwatch<'_> {
+    fn lap(&mut self, stage: Stage) {
+        let now = Instant::now();
+        self.stats.record(stage, now - self.since);
+        self.since = now;
+    }
+}

@@ -1,0 +1,118 @@
+//! Which tiles the device holds: least recently used go first when the byte budget is met.
+
+use nc_core::data::{ImageId, PlaneKey, Tile, TileKey};
+use nc_gpu::api::{DeviceError, RenderDevice};
+use std::collections::HashMap;
+
+/// Tiles on the device, with a byte budget. Time is counted in frames.
+#[derive(Debug)]
+pub struct Residency {
+    budget: u64,
+    bytes: u64,
+    frame: u64,
+    planes: HashMap<PlaneKey, HashMap<(u32, u32), Resident>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Resident {
+    bytes: u64,
+    used: u64,
+}
+
+impl Residency {
+    /// Nothing resident yet; at most `budget` bytes later, except for what a single frame needs.
+    pub fn new(budget: u64) -> Self {
+        Self { budget, bytes: 0, frame: 0, planes: HashMap::new() }
+    }
+
+    /// Starts a frame: what it uses from now on is not evicted before the next.
+    pub fn begin_frame(&mut self) {
+        self.frame += 1;
+    }
+
+    /// Whether any tile of the plane is resident.
+    pub fn has_plane(&self, plane: &PlaneKey) -> bool {
+        self.planes.contains_key(plane)
+    }
+
+    /// Whether the tile is resident; if so it counts as used in this frame.
+    pub fn touch(&mut self, key: &TileKey) -> bool {
+        let tile = self.planes.get_mut(&key.plane).and_then(|tiles| tiles.get_mut(&(key.ty, key.tx)));
+        tile.is_some_and(|tile| {
+            tile.used = self.frame;
+            true
+        })
+    }
+
+    /// Uploads a tile as used in this frame, making room first.
+    pub fn insert(&mut self, device: &mut dyn RenderDevice, key: TileKey, tile: &Tile) -> Result<(), DeviceError> {
+        let bytes = tile.samples.bytes() as u64;
+        self.make_room(device, bytes);
+        device.upload(key, tile)?;
+        let resident = Resident { bytes, used: self.frame };
+        if let Some(old) = self.planes.entry(key.plane).or_default().insert((key.ty, key.tx), resident) {
+            self.bytes -= old.bytes;
+        }
+        self.bytes += bytes;
+        Ok(())
+    }
+
+    /// Evicts the least recently used tiles until `bytes` more fit, and a tenth of the budget beyond that to keep evictions rare.
+    fn make_room(&mut self, device: &mut dyn RenderDevice, bytes: u64) {
+        if self.bytes + bytes <= self.budget {
+            return;
+        }
+        let target = (self.budget - self.budget / 10).saturating_sub(bytes);
+        let idle = |(plane, tiles): (&PlaneKey, &HashMap<(u32, u32), Resident>)| -> Vec<(u64, TileKey)> {
+            let key = |&(ty, tx): &(u32, u32)| TileKey { plane: *plane, ty, tx };
+            tiles.iter().filter(|(_, t)| t.used < self.frame).map(|(at, t)| (t.used, key(at))).collect()
+        };
+        let mut idle: Vec<(u64, TileKey)> = self.planes.iter().flat_map(idle).collect();
+        idle.sort_by_key(|(used, _)| *used);
+        for (_, key) in idle {
+            if self.bytes <= target {
+                break;
+            }
+            self.evict(device, &key);
+        }
+    }
+
+    fn evict(&mut self, device: &mut dyn RenderDevice, key: &TileKey) {
+        let Some(tiles) = self.planes.get_mut(&key.plane) else { return };
+        if let Some(tile) = tiles.remove(&(key.ty, key.tx)) {
+            self.bytes -= tile.bytes;
+            device.evict(key);
+        }
+        if tiles.is_empty() {
+            self.planes.remove(&key.plane);
+        }
+    }
+
+    /// Evicts every tile of other images.
+    pub fn retain_image(&mut self, device: &mut dyn RenderDevice, image: Option<ImageId>) {
+        let other = |plane: &&PlaneKey| Some(plane.image) != image;
+        let planes: Vec<PlaneKey> = self.planes.keys().filter(other).copied().collect();
+        for plane in planes {
+            let tiles: Vec<(u32, u32)> = self.planes[&plane].keys().copied().collect();
+            for (ty, tx) in tiles {
+                self.evict(device, &TileKey { plane, ty, tx });
+            }
+        }
+    }
+
+    /// Forgets everything, for a device that lost its tiles.
+    pub fn forget(&mut self) {
+        self.planes.clear();
+        self.bytes = 0;
+    }
+
+    /// Bytes resident.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The budget in bytes.
+    pub fn budget(&self) -> u64 {
+        self.budget
+    }
+}

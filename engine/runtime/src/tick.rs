@@ -1,0 +1,383 @@
+//! One turn of the render loop: from a snapshot, commands and arrivals to a picture and an applied batch.
+//!
+//! ```text
+//!             snapshot, commands, arrivals
+//!                         │
+//!   camera → level → plan → upload what is cached → ask for the rest
+//!                         │
+//!          new step with nothing to show, for less than 100 ms?
+//!              │ yes                       │ no
+//!           Holding                 differs from the last picture?
+//!    (old picture, ops open)          │ yes            │ no
+//!              │ arrival or         draw               │
+//!              │ 100 ms               └──── commit ────┘
+//!              └───────────▶ next tick          (pose, level, ops closed)
+//! ```
+
+use crate::camera;
+use crate::residency::Residency;
+use crate::stats::Stage;
+use crate::thumbnails::{ThumbnailWork, Thumbnails};
+use crate::tile_source::TileSource;
+use crate::viewport::{self, ViewportPlan};
+use nc_core::data::lod::{LevelDecision, LevelInputs, LevelPolicy, LevelReason};
+use nc_core::data::{Rect, TileKey, plane_camera};
+use nc_core::exchange::CameraCommand;
+use nc_core::ledger::{AppliedBatch, State};
+use nc_core::scene::{Dataset, OpSeq, PlanePose, Thumbnail};
+use nc_gpu::api::{DeviceError, RenderDevice, SlicePass};
+use nc_store::Arrival;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long the old picture may stand when nothing of a new step is resident.
+const HOLD: Duration = Duration::from_millis(100);
+/// A zoom older than this no longer hints at a direction.
+const ZOOM_HINT_AGE: Duration = Duration::from_millis(500);
+/// Most bytes of cached tiles that one tick hands to the device; the rest follows in the next.
+const UPLOAD_BYTES: usize = 16 << 20;
+
+/// What a tick is given.
+#[derive(Debug)]
+pub struct Tick {
+    /// The time.
+    pub now: Instant,
+    /// The newest snapshot.
+    pub snapshot: Arc<State>,
+    /// Camera commands of the snapshot's ops, in order.
+    pub commands: Vec<CameraCommand>,
+    /// Tiles, overviews and faults from the loader.
+    pub arrivals: Vec<Arrival>,
+}
+
+/// What a tick gives.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Whether the device holds a new picture.
+    pub drawn: bool,
+    /// What to commit, if anything.
+    pub batch: Option<AppliedBatch>,
+    /// When to tick again although nothing happens.
+    pub wake_at: Option<Instant>,
+    /// Damaged chunks, one line each.
+    pub faults: Vec<String>,
+    /// The level decision, where it changed the level.
+    pub switched: Option<LevelDecision>,
+}
+
+impl Outcome {
+    fn wake(&mut self, at: Instant) {
+        self.wake_at = Some(self.wake_at.map_or(at, |w| w.min(at)));
+    }
+}
+
+/// Told when a stage ends, by the loop that has a clock.
+pub trait Laps {
+    /// `stage` ended now.
+    fn lap(&mut self, stage: Stage);
+}
+
+/// The part of the viewer's state that a failed tick takes back.
+#[derive(Debug, Clone)]
+struct Live {
+    rect: Rect,
+    level: usize,
+    downgraded: bool,
+    switched_at: Option<Instant>,
+    zoom_hint: Option<(f64, Instant)>,
+    holding_since: Option<Instant>,
+}
+
+/// What was committed last.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Committed {
+    op: OpSeq,
+    rect: Rect,
+    level: usize,
+    downgraded: bool,
+}
+
+/// What a picture shows, apart from level, place and colours.
+#[derive(Debug, Clone, PartialEq)]
+struct Subject {
+    step: Vec<u64>,
+    order: Vec<usize>,
+    visible: Vec<bool>,
+}
+
+impl Subject {
+    fn of(state: &State) -> Self {
+        Self {
+            step: state.dims.step.get().clone(),
+            order: state.dims.order.get().clone(),
+            visible: state.layers.iter().map(|l| l.controls.visible).collect(),
+        }
+    }
+}
+
+/// The viewer: everything the render loop remembers between ticks.
+#[derive(Debug)]
+pub struct Viewer {
+    policy: LevelPolicy,
+    epoch: Option<u64>,
+    live: Live,
+    residency: Residency,
+    drawn: Option<SlicePass>,
+    subject: Option<Subject>,
+    stale: bool,
+    changed_at: Option<Instant>,
+    wanted: Vec<TileKey>,
+    committed: Option<Committed>,
+    thumbnails: Thumbnails,
+}
+
+impl Viewer {
+    /// A viewer that keeps at most `tile_budget` bytes of tiles on its device. Starts from `state`, which it takes as applied.
+    pub fn new(state: &State, policy: LevelPolicy, tile_budget: u64) -> Self {
+        Self {
+            policy,
+            epoch: None,
+            live: Live::of(state),
+            residency: Residency::new(tile_budget),
+            drawn: None,
+            subject: None,
+            stale: true,
+            changed_at: None,
+            wanted: Vec::new(),
+            committed: None,
+            thumbnails: Thumbnails::default(),
+        }
+    }
+
+    /// The device was made anew: every tile is gone and the next tick draws.
+    pub fn device_replaced(&mut self) {
+        self.residency.forget();
+        self.redraw();
+    }
+
+    /// Draws in the next tick even if nothing changes.
+    pub fn redraw(&mut self) {
+        self.drawn = None;
+        self.stale = true;
+    }
+
+    /// Bytes of tiles on the device.
+    pub fn tile_bytes(&self) -> u64 {
+        self.residency.bytes()
+    }
+
+    /// Plans, applies and says what to commit. On an error nothing was applied: the viewer is as before, the picture may be lost.
+    pub fn tick(
+        &mut self,
+        tick: Tick,
+        device: &mut dyn RenderDevice,
+        source: Option<&dyn TileSource>,
+        laps: &mut dyn Laps,
+    ) -> Result<Outcome, DeviceError> {
+        let before = self.live.clone();
+        let result = self.advance(tick, device, source, laps);
+        if result.is_err() {
+            self.live = before;
+            self.stale = true;
+        }
+        result
+    }
+
+    fn advance(
+        &mut self,
+        tick: Tick,
+        device: &mut dyn RenderDevice,
+        source: Option<&dyn TileSource>,
+        laps: &mut dyn Laps,
+    ) -> Result<Outcome, DeviceError> {
+        let Tick { now, snapshot, commands, arrivals } = tick;
+        let mut outcome = Outcome::default();
+        self.residency.begin_frame();
+        if self.epoch != Some(snapshot.epoch) {
+            self.adopt(&snapshot, device);
+        }
+        let fresh = self.receive(arrivals, &snapshot, device, &mut outcome)?;
+        let (Some(dataset), Some(source)) = (snapshot.dataset.clone(), source) else {
+            outcome.batch = self.commit(&snapshot);
+            return Ok(outcome);
+        };
+
+        let (row, col) = (snapshot.displayed()[0], snapshot.displayed()[1]);
+        let home = dataset.world_rect(col, row);
+        let moved = camera::apply(self.live.rect, snapshot.canvas, home, &commands);
+        self.live.rect = moved.rect;
+        if let Some(factor) = moved.zoom {
+            self.live.zoom_hint = Some((factor, now));
+        }
+        let shown = self.live.rect.expanded_to(snapshot.canvas);
+        let decision = self.decide_level(&snapshot, &dataset, shown, now);
+        if decision.reason == LevelReason::Cooldown || decision.level != self.live.level {
+            let since = if decision.level == self.live.level { self.live.switched_at.unwrap_or(now) } else { now };
+            outcome.wake(since + self.policy.cooldown);
+        }
+        if decision.level != self.live.level {
+            self.live.switched_at = Some(now);
+            outcome.switched = Some(decision);
+        }
+        (self.live.level, self.live.downgraded) = (decision.level, decision.downgraded);
+
+        let mut plan = viewport::plan(&snapshot, &dataset, shown, decision.level, &mut self.residency);
+        laps.lap(Stage::Plan);
+        let uploaded = self.upload_cached(&plan, source, device, &mut outcome, now)?;
+        if uploaded {
+            plan = viewport::plan(&snapshot, &dataset, shown, decision.level, &mut self.residency);
+        }
+        if plan.missing != self.wanted {
+            source.want(&plan.missing);
+            self.wanted.clone_from(&plan.missing);
+        }
+        laps.lap(Stage::Upload);
+
+        let subject = Subject::of(&snapshot);
+        if self.must_hold(&plan, &subject, now) {
+            let since = *self.live.holding_since.get_or_insert(now);
+            outcome.wake(since + HOLD);
+            return Ok(outcome);
+        }
+        self.live.holding_since = None;
+        if self.stale || fresh || uploaded || self.drawn.as_ref() != Some(&plan.pass) {
+            device.draw_slice(&plan.pass)?;
+            laps.lap(Stage::Render);
+            outcome.drawn = true;
+            self.drawn = Some(plan.pass);
+            self.subject = Some(subject);
+            self.stale = false;
+            self.changed_at = Some(now);
+        }
+        outcome.batch = self.commit(&snapshot);
+        self.work_on_thumbnails(&snapshot, source, now, &mut outcome);
+        Ok(outcome)
+    }
+
+    /// Starts over with another dataset.
+    fn adopt(&mut self, snapshot: &State, device: &mut dyn RenderDevice) {
+        self.epoch = Some(snapshot.epoch);
+        self.subject = None;
+        self.live = Live::of(snapshot);
+        self.committed = None;
+        self.wanted.clear();
+        self.thumbnails = Thumbnails::default();
+        self.residency.retain_image(device, snapshot.dataset.as_ref().map(|d| d.image.id));
+        self.redraw();
+    }
+
+    /// Takes what the loader brought; tells whether the picture may differ for it.
+    fn receive(
+        &mut self,
+        arrivals: Vec<Arrival>,
+        snapshot: &State,
+        device: &mut dyn RenderDevice,
+        outcome: &mut Outcome,
+    ) -> Result<bool, DeviceError> {
+        let image = snapshot.dataset.as_ref().map(|d| d.image.id);
+        let mut fresh = false;
+        for arrival in arrivals {
+            match arrival {
+                Arrival::Tile { key, tile } if Some(key.plane.image) == image => {
+                    self.residency.insert(device, key, &tile)?;
+                    fresh |= self.wanted.contains(&key);
+                }
+                Arrival::Tile { .. } => {}
+                Arrival::Fault { fault, .. } => outcome.faults.push(fault.message),
+                Arrival::Overview { plane, overview } => self.thumbnails.overview(plane, overview.ok()),
+            }
+        }
+        Ok(fresh)
+    }
+
+    fn decide_level(&mut self, snapshot: &State, dataset: &Dataset, shown: Rect, now: Instant) -> LevelDecision {
+        let (row, col) = (snapshot.displayed()[0], snapshot.displayed()[1]);
+        let oversampling = dataset.oversampling(shown, snapshot.canvas, row, col);
+        let fits = viewport::levels_that_fit(snapshot, dataset, shown, &self.residency);
+        let hint = self.live.zoom_hint.take().filter(|(_, at)| now.duration_since(*at) <= ZOOM_HINT_AGE);
+        let lock = snapshot.multiscale.lock.get().then(|| *snapshot.multiscale.level.get());
+        self.policy.decide(LevelInputs {
+            oversampling: &oversampling,
+            fits: &fits,
+            current: self.live.level,
+            zoom_hint: hint.map(|(factor, _)| factor),
+            lock,
+            since_switch: self.live.switched_at.map(|at| now.duration_since(at)),
+        })
+    }
+
+    /// Hands over missing tiles whose chunks are decoded already, up to [`UPLOAD_BYTES`].
+    fn upload_cached(
+        &mut self,
+        plan: &ViewportPlan,
+        source: &dyn TileSource,
+        device: &mut dyn RenderDevice,
+        outcome: &mut Outcome,
+        now: Instant,
+    ) -> Result<bool, DeviceError> {
+        let mut bytes = 0;
+        for key in &plan.missing {
+            if bytes >= UPLOAD_BYTES {
+                outcome.wake(now);
+                break;
+            }
+            if let Some(tile) = source.resident(key) {
+                bytes += tile.samples.bytes();
+                self.residency.insert(device, *key, &tile)?;
+            }
+        }
+        Ok(bytes > 0)
+    }
+
+    /// Whether the old picture has to stand a little longer: the step or the set of layers is new, something of it is still on its
+    /// way, and a layer would be blank. A view that merely moved is never held.
+    fn must_hold(&self, plan: &ViewportPlan, subject: &Subject, now: Instant) -> bool {
+        if plan.presentable || plan.missing.is_empty() {
+            return false;
+        }
+        let within = self.live.holding_since.is_none_or(|since| now < since + HOLD);
+        within && self.subject.as_ref() != Some(subject)
+    }
+
+    fn commit(&mut self, snapshot: &Arc<State>) -> Option<AppliedBatch> {
+        let committed = Committed {
+            op: snapshot.scene.op_seq,
+            rect: self.live.rect,
+            level: self.live.level,
+            downgraded: self.live.downgraded,
+        };
+        if self.committed == Some(committed) {
+            return None;
+        }
+        self.committed = Some(committed);
+        let zoom = plane_camera::pixels_per_unit(self.live.rect, snapshot.canvas);
+        let pose = PlanePose { rect: self.live.rect, zoom };
+        Some(AppliedBatch::new(snapshot.clone()).camera(pose).level(self.live.level, self.live.downgraded).applied())
+    }
+
+    fn work_on_thumbnails(&mut self, snapshot: &Arc<State>, source: &dyn TileSource, now: Instant, outcome: &mut Outcome) {
+        match self.thumbnails.due(snapshot, now, self.changed_at.unwrap_or(now)) {
+            ThumbnailWork::Request(plane) => source.request_overview(plane, Thumbnail::EDGE as u32),
+            ThumbnailWork::Ready(index, thumbnail) => {
+                let batch = outcome.batch.take().unwrap_or_else(|| AppliedBatch::new(snapshot.clone()));
+                outcome.batch = Some(batch.thumbnail(index, thumbnail));
+                outcome.wake(now);
+            }
+            ThumbnailWork::Wait(Some(at)) => outcome.wake(at),
+            ThumbnailWork::Wait(None) => {}
+        }
+    }
+}
+
+impl Live {
+    fn of(state: &State) -> Self {
+        Self {
+            rect: state.camera.plane.get().rect,
+            level: *state.multiscale.level.get(),
+            downgraded: false,
+            switched_at: None,
+            zoom_hint: None,
+            holding_since: None,
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Where tiles come from, as the render thread sees it: a loader bound to one image and one view.
+
+use nc_core::data::{PlaneKey, Tile, TileKey};
+use nc_store::{Arrival, Image, Loader, ViewId};
+
+/// Tiles and overviews of one image. Nothing here waits for I/O or decode.
+pub trait TileSource {
+    /// The tile, if every chunk under it is decoded already.
+    fn resident(&self, key: &TileKey) -> Option<Tile>;
+    /// Replaces the list of tiles to be loaded, most urgent first.
+    fn want(&self, wants: &[TileKey]);
+    /// Asks for a small version of a whole plane.
+    fn request_overview(&self, plane: PlaneKey, max_edge: u32);
+    /// What was loaded since the last call.
+    fn take_arrivals(&self) -> Vec<Arrival>;
+}
+
+/// The loader, for one image and one view. Dropping it cancels what the view still wants.
+pub struct BoundLoader {
+    loader: Loader,
+    image: Image,
+    view: ViewId,
+}
+
+impl BoundLoader {
+    /// Binds the view to the image; `wake` is called from loader threads when something has arrived.
+    pub fn new(loader: Loader, image: Image, view: ViewId, wake: std::sync::Arc<dyn Fn() + Send + Sync>) -> Self {
+        loader.attach(view, wake);
+        Self { loader, image, view }
+    }
+}
+
+impl TileSource for BoundLoader {
+    fn resident(&self, key: &TileKey) -> Option<Tile> {
+        self.loader.resident_tile(&self.image, key)
+    }
+
+    fn want(&self, wants: &[TileKey]) {
+        self.loader.want(self.view, &self.image, wants);
+    }
+
+    fn request_overview(&self, plane: PlaneKey, max_edge: u32) {
+        self.loader.request_overview(self.view, &self.image, plane, max_edge);
+    }
+
+    fn take_arrivals(&self) -> Vec<Arrival> {
+        self.loader.take_arrivals(self.view)
+    }
+}
+
+impl Drop for BoundLoader {
+    fn drop(&mut self) {
+        self.loader.detach(self.view);
+    }
+}
