@@ -1,3 +1,20 @@
-//! The engine, from an intent to an encoded frame. No sockets, no environment.
+//! The engine, from an intent to an encoded frame: the one place that sees all of core, store, gpu and runtime.
+//!
+//! An [`Engine`] holds what sessions share (the loader with its cache, the choice of device); a [`Session`] is one scene with its
+//! ledger, its control, render and encode threads. No statics, no sockets, no environment.
 
 pub mod api;
+mod control_thread;
+mod engine;
+mod inbox;
+mod outputs;
+mod session;
+mod window;
+
+pub use engine::{Engine, EngineConfig, EngineError};
+pub use nc_gpu::DeviceChoice;
+pub use nc_gpu::codec::nasm_built;
+pub use nc_gpu::probe;
+pub use nc_runtime::stats::{Stage, Stats, Summary};
+pub use nc_store::{Image, LoaderStats, OpenError};
+pub use session::{Busy, Session, SessionConfig};

@@ -6,7 +6,7 @@
 //! a quarter of 1/255 for maps whose neighbouring entries differ by 2/255 (hsv, the steepest). Limits are no part of the table:
 //! dragging them costs nothing.
 
-use nc_core::data::{ColorTable, TABLE_LEN, Transfer};
+use nc_core::data::Transfer;
 
 /// Entry of values at or below the lower limit.
 pub(crate) const LOW: u32 = 0;
@@ -70,20 +70,11 @@ pub(crate) fn colors(transfer: &Transfer) -> Vec<[f32; 4]> {
     let table = &transfer.table;
     let flat = |entry: Option<[u8; 4]>, otherwise: [f32; 4]| entry.map_or(otherwise, |c| c.map(|k| f32::from(k) / 255.0));
     let mut out = Vec::with_capacity(bins as usize + 3);
-    out.push(flat(table.low, fetch(table, 0.0)));
-    out.extend((0..bins).map(|i| fetch(table, ((f64::from(i) + 0.5) / f64::from(bins)).powf(exponent))));
-    out.push(flat(table.high, fetch(table, 1.0)));
+    out.push(flat(table.low, table.fetch(0.0)));
+    out.extend((0..bins).map(|i| table.fetch(((f64::from(i) + 0.5) / f64::from(bins)).powf(exponent))));
+    out.push(flat(table.high, table.fetch(1.0)));
     out.push(flat(table.nan, [0.0; 4]));
     out
-}
-
-/// Linear filtering at texel coordinate `TABLE_LEN * t - 0.5`, clamped to the ends.
-fn fetch(table: &ColorTable, t: f64) -> [f32; 4] {
-    let at = (TABLE_LEN as f64 * t - 0.5).clamp(0.0, (TABLE_LEN - 1) as f64);
-    let lower = (at as usize).min(TABLE_LEN - 2);
-    let weight = at - lower as f64;
-    let (a, b) = (table.entries[lower], table.entries[lower + 1]);
-    std::array::from_fn(|k| ((f64::from(a[k]) * (1.0 - weight) + f64::from(b[k]) * weight) / 255.0) as f32)
 }
 
 #[cfg(test)]
@@ -100,7 +91,7 @@ mod tests {
             let (colors, (roots, bins)) = (colors(&transfer), shape(gamma));
             for i in 0..=100_000u32 {
                 let s = (f64::from(i) / 1e5).powi(3);
-                let exact = fetch(&transfer.table, s.powf(f64::from(gamma)));
+                let exact = transfer.table.fetch(s.powf(f64::from(gamma)));
                 let bin = (s.powf(1.0 / f64::from(1u32 << roots)) * f64::from(bins)) as usize + 1;
                 for k in 0..4 {
                     let off = (exact[k] - colors[bin][k]).abs() * 255.0;

@@ -1,0 +1,85 @@
+//! The control thread: reducers on the way in, mirrors on the way out. Acks come before anything their intent causes, because both
+//! come from here.
+
+use crate::api::{Accepted, Applied, ClientId, Event, LayerChange, RawIntent, Rejection, Sink};
+use crate::inbox::{Inbox, Work};
+use nc_core::control::{Changes, Intent, Reduced, Rejection as Refused, reduce};
+use nc_core::exchange::{SharedLedger, Signal};
+use nc_core::ledger::{AppliedCommit, Origin};
+use nc_core::scene::AppliedView;
+use std::sync::Arc;
+use std::time::Instant;
+
+pub(crate) struct Control {
+    pub(crate) ledger: Arc<SharedLedger>,
+    pub(crate) render: Arc<Signal>,
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) sink: Arc<dyn Sink>,
+    /// The view that the outside was last told of.
+    pub(crate) announced: Arc<AppliedView>,
+}
+
+impl Control {
+    /// Runs until the inbox is stopped.
+    pub(crate) fn run(&mut self) {
+        loop {
+            match self.inbox.next() {
+                Work::Intent(intent) => self.intent(intent),
+                Work::Applied(commit) => self.mirror(commit),
+                Work::Warning(w) => self.sink.event(Event::Warning { domain: w.domain, code: w.code, message: w.message }),
+                Work::Stop => return,
+            }
+        }
+    }
+
+    fn intent(&self, raw: RawIntent) {
+        let RawIntent { client, intent_id, .. } = &raw;
+        let (outcome, echo) = match self.accept(&raw) {
+            Ok((accepted, echo)) => (Ok(accepted), echo),
+            Err(refused) => {
+                tracing::debug!(client = client.0, intent_id, code = refused.code, message = refused.message, "intent refused");
+                (Err(Rejection { code: refused.code, message: refused.message, details: refused.details }), None)
+            }
+        };
+        let delta = outcome.as_ref().ok().map(|a| a.applied_value.clone());
+        self.sink.event(Event::Ack { client: *client, intent_id: intent_id.clone(), outcome });
+        if let (Some(mode), Some(delta)) = (echo, delta) {
+            self.sink.event(Event::CameraEcho { client: *client, intent_id: intent_id.clone(), mode, delta });
+        }
+    }
+
+    /// Parses, reduces and commits; the op is open and the render thread awake when this returns.
+    fn accept(&self, raw: &RawIntent) -> Result<(Accepted, Option<&'static str>), Refused> {
+        let intent = Intent::parse(&raw.scope, &raw.target, &raw.key, &raw.value)?;
+        let origin = Arc::new(Origin { client: raw.client.0, intent_id: raw.intent_id.clone() });
+        let Reduced { batch, motion, applied_value, echo } = reduce(&self.ledger.state(), intent, Some(origin))?;
+        let commit = self.ledger.commit_intent(batch, motion, raw.received, Instant::now()).map_err(|error| {
+            tracing::error!(%error, scope = raw.scope, key = raw.key, "a reducer's batch was refused");
+            let details = serde_json::json!({"scope": raw.scope, "key": raw.key, "target": raw.target});
+            Refused { code: "state.error", message: format!("{} update failed", raw.scope.trim().to_lowercase()), details }
+        })?;
+        self.render.notify();
+        Ok((Accepted { applied_value, version: commit.version }, echo))
+    }
+
+    fn mirror(&mut self, commit: AppliedCommit) {
+        let changes = Changes::between(&self.announced, &commit.view, &commit.planned);
+        self.announced = commit.view.clone();
+        if changes.is_empty() {
+            return;
+        }
+        let layers = changes.layers.into_iter().map(|change| LayerChange {
+            layer: change.layer,
+            keys: change.keys.into_iter().map(|key| key.name()).collect(),
+            intent: change.origin.map(|origin| (ClientId(origin.client), origin.intent_id.clone())),
+        });
+        self.sink.event(Event::Applied(Applied {
+            view: commit.view,
+            dataset: changes.dataset,
+            dims: changes.dims,
+            pose: changes.pose,
+            layers: layers.collect(),
+            thumbnails: changes.thumbnails,
+        }));
+    }
+}

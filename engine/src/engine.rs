@@ -1,0 +1,95 @@
+//! What all sessions of a process share.
+
+use crate::api::Sink;
+use crate::session::{Session, SessionConfig};
+use nc_core::data::ImageId;
+use nc_core::ledger::InvariantError;
+use nc_gpu::DeviceChoice;
+use nc_store::{Image, Loader, LoaderConfig, LoaderStats, OpenError, ViewId};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Share of the cache budget that goes to tiles on the device; decoded chunks get the rest.
+const TILE_SHARE: u64 = 4;
+
+/// What an engine is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EngineConfig {
+    /// Which device draws.
+    pub device: DeviceChoice,
+    /// Bytes for decoded chunks and tiles together.
+    pub cache_bytes: u64,
+    /// Threads that read and decode chunks, at least 1.
+    pub loader_threads: usize,
+}
+
+/// Why a session could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The first state of the scene is not sound: a fault of ours.
+    #[error("the scene could not be set up: {0}")]
+    Seed(#[from] InvariantError),
+    /// The video cannot be encoded as configured.
+    #[error("{0}")]
+    Encode(#[from] nc_gpu::api::EncodeError),
+    /// A thread could not be started.
+    #[error("a thread could not be started: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// Loader, cache and device choice.
+pub struct Engine {
+    config: EngineConfig,
+    loader: Loader,
+    next_image: AtomicU32,
+    next_view: AtomicU32,
+}
+
+impl Engine {
+    /// Starts the loader threads.
+    pub fn new(config: EngineConfig) -> Self {
+        let cache_bytes = config.cache_bytes - config.cache_bytes / TILE_SHARE;
+        let loader = Loader::new(LoaderConfig { threads: config.loader_threads, cache_bytes });
+        Self { config, loader, next_image: AtomicU32::new(0), next_view: AtomicU32::new(0) }
+    }
+
+    fn image_id(&self) -> ImageId {
+        ImageId(self.next_image.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Opens the image at `location`; reads metadata only.
+    pub fn open(&self, location: &str) -> Result<Image, OpenError> {
+        nc_store::open(location, self.image_id())
+    }
+
+    /// The procedural demo image.
+    pub fn demo(&self) -> Image {
+        nc_store::demo(self.image_id())
+    }
+
+    /// Starts a session on `image`, or the idle scene. Reads a little of the coarsest level where the file names no contrast window.
+    pub fn start(&self, image: Option<Image>, config: SessionConfig, sink: Arc<dyn Sink>) -> Result<Session, EngineError> {
+        Session::start(self, image, config, sink)
+    }
+
+    /// What the loader did and holds.
+    pub fn loader_stats(&self) -> LoaderStats {
+        self.loader.stats()
+    }
+
+    pub(crate) fn loader(&self) -> &Loader {
+        &self.loader
+    }
+
+    pub(crate) fn device(&self) -> DeviceChoice {
+        self.config.device
+    }
+
+    pub(crate) fn tile_budget(&self) -> u64 {
+        self.config.cache_bytes / TILE_SHARE
+    }
+
+    pub(crate) fn view_id(&self) -> ViewId {
+        ViewId(self.next_view.fetch_add(1, Ordering::Relaxed))
+    }
+}
