@@ -12,6 +12,7 @@ pub mod ambient;
 mod commands;
 pub mod config;
 pub mod engine;
+mod engine_session;
 mod hub;
 mod metrics;
 mod pixel;

@@ -1,0 +1,61 @@
+//! `napari-cuda info`: what an image holds, from its metadata.
+
+use super::Failure;
+use nc_engine::api::scene::ImageInfo;
+use nc_engine::{DeviceChoice, Engine, EngineConfig};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// OME-Zarr image or zarr array
+    data: String,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let engine = Engine::new(EngineConfig { device: DeviceChoice::Cpu, cache_bytes: 0, loader_threads: 1 });
+    let image = engine.open(&args.data).map_err(Failure::input)?;
+    let text = match args.json {
+        true => serde_json::to_string_pretty(&*image.info).map_err(Failure::machine)?,
+        false => describe(&image.info),
+    };
+    println!("{}", text.trim_end());
+    Ok(())
+}
+
+fn describe(info: &ImageInfo) -> String {
+    let joined = |items: &mut dyn Iterator<Item = String>| items.collect::<Vec<_>>().join(" × ");
+    let axes = info.axes.iter().map(|a| a.unit.as_ref().map_or(a.name.clone(), |u| format!("{} ({u})", a.name)));
+    let mut lines = vec![
+        format!("{}", info.name),
+        format!("  place     {}", info.location),
+        format!("  format    {}", info.ngff_version.as_ref().map_or("zarr array".to_owned(), |v| format!("OME-Zarr {v}"))),
+        format!("  axes      {}", axes.collect::<Vec<_>>().join(", ")),
+        format!("  type      {}", info.dtype.numpy_name()),
+    ];
+    for (index, level) in info.levels.iter().enumerate() {
+        let shape = joined(&mut level.shape.iter().map(u64::to_string));
+        let chunk = joined(&mut level.chunk.iter().map(u64::to_string));
+        let scale =
+            joined(&mut level.scale.iter().map(|s| format!("{s:.4}").trim_end_matches('0').trim_end_matches('.').to_owned()));
+        let bytes = level.shape.iter().product::<u64>().saturating_mul(info.dtype.size() as u64);
+        lines.push(format!("  level {index:<3} {shape}   chunks {chunk}   scale {scale}   {}   {}", size(bytes), level.path));
+    }
+    for (index, channel) in info.channels.iter().enumerate() {
+        let label = channel.label.as_deref().unwrap_or("-");
+        let color = channel.color.map_or("-".to_owned(), |[r, g, b]| format!("#{r:02x}{g:02x}{b:02x}"));
+        let window = channel.window.map_or("-".to_owned(), |(lo, hi)| format!("{lo}..{hi}"));
+        let shown = if channel.active { "" } else { "   hidden at first" };
+        lines.push(format!("  channel {index:<1} {label}   colour {color}   window {window}{shown}"));
+    }
+    lines.extend(info.warnings.iter().map(|w| format!("  warning   {w}")));
+    lines.join("\n")
+}
+
+/// Bytes for people.
+fn size(bytes: u64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+    let step = (0..units.len() - 1).find(|&i| bytes >> (10 * (i + 1)) == 0).unwrap_or(units.len() - 1);
+    format!("{:.1} {}", bytes as f64 / (1u64 << (10 * step)) as f64, units[step])
+}

@@ -1,0 +1,161 @@
+//! `napari-cuda serve`: bind, open, start, serve until told to stop.
+
+use super::Failure;
+use nc_engine::api::data::CanvasSize;
+use nc_engine::{DeviceChoice, Engine, EngineConfig, SessionConfig};
+use nc_server::ambient::SystemAmbient;
+use nc_server::config::{Config, DataSource, Device, Flags};
+use nc_server::{Bound, Server};
+use std::io::Write;
+use std::sync::Arc;
+
+/// What can be typed. Values are checked, with those of the environment, by `nc_server::config`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// OME-Zarr image or zarr array to serve; without it, or --demo, an idle scene
+    data: Option<String>,
+    /// Serve a procedural image that needs no files
+    #[arg(long)]
+    demo: bool,
+    /// Address to listen on; beyond loopback anyone who reaches it sees the data [default: 127.0.0.1]
+    #[arg(long, value_name = "ADDRESS")]
+    host: Option<String>,
+    /// Port of the state channel, for the desktop client [default: 8081]
+    #[arg(long, value_name = "PORT")]
+    state_port: Option<String>,
+    /// Port of the pixel channel, for the desktop client [default: 8082]
+    #[arg(long, value_name = "PORT")]
+    pixel_port: Option<String>,
+    /// Port of the browser viewer, health and metrics [default: 8083]
+    #[arg(long, visible_alias = "metrics-port", value_name = "PORT")]
+    http_port: Option<String>,
+    /// Columns of the video, even [default: 1280]
+    #[arg(long, value_name = "PIXELS")]
+    width: Option<String>,
+    /// Rows of the video, even [default: 720]
+    #[arg(long, value_name = "PIXELS")]
+    height: Option<String>,
+    /// Frames per second at most [default: 60]
+    #[arg(long)]
+    fps: Option<String>,
+    /// Bits per second of the video [default: 12000000]
+    #[arg(long, value_name = "BPS")]
+    bitrate: Option<String>,
+    /// What draws: auto, cpu or gl [default: auto]
+    #[arg(long)]
+    device: Option<String>,
+    /// Memory for decoded chunks and tiles, MiB [default: 1024]
+    #[arg(long, value_name = "MIB")]
+    cache_mb: Option<String>,
+    /// Range of the video's samples: full or limited [default: full]
+    #[arg(long, value_name = "RANGE")]
+    color_range: Option<String>,
+    /// How much is logged: error, warn, info, debug or trace [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
+}
+
+impl From<Args> for Flags {
+    fn from(args: Args) -> Self {
+        Self {
+            data: args.data,
+            demo: args.demo,
+            host: args.host,
+            state_port: args.state_port,
+            pixel_port: args.pixel_port,
+            http_port: args.http_port,
+            width: args.width,
+            height: args.height,
+            fps: args.fps,
+            bitrate: args.bitrate,
+            device: args.device,
+            cache_mb: args.cache_mb,
+            color_range: args.color_range,
+            log_level: args.log_level,
+        }
+    }
+}
+
+pub(crate) fn run(args: Args) -> Result<(), Failure> {
+    let config = Config::resolve(args.into(), environment).map_err(Failure::input)?;
+    log_to_stderr(&config);
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(Failure::machine)?
+        .block_on(serve(&config))
+}
+
+/// The process environment, handed to the configuration, which alone knows what to ask for.
+#[expect(clippy::disallowed_methods, reason = "this is where the environment enters the configuration")]
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn log_to_stderr(config: &Config) {
+    let filter = tracing_subscriber::EnvFilter::new(config.log_level.value.name());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+}
+
+async fn serve(config: &Config) -> Result<(), Failure> {
+    let server = Server::bind(config, Arc::new(SystemAmbient)).await.map_err(Failure::input)?;
+    let cores = std::thread::available_parallelism().map_or(2, |n| n.get());
+    let device = match config.device.value {
+        Device::Auto => DeviceChoice::Auto,
+        Device::Cpu => DeviceChoice::Cpu,
+        Device::Gl => DeviceChoice::Gl,
+    };
+    let engine = Engine::new(EngineConfig {
+        device,
+        cache_bytes: u64::from(config.cache_mib.value) << 20,
+        // One core stays free for render and encode.
+        loader_threads: cores.saturating_sub(1).max(1),
+    });
+    let image = match &config.data.value {
+        DataSource::None => None,
+        DataSource::Demo => Some(engine.demo()),
+        DataSource::Path(path) => Some(engine.open(&path.to_string_lossy()).map_err(Failure::input)?),
+    };
+    if let Some(image) = &image {
+        image.info.warnings.iter().for_each(|warning| tracing::warn!("{}: {warning}", image.info.location));
+        tracing::info!(image = image.info.name, location = image.info.location, "serving");
+    }
+    let session = SessionConfig {
+        canvas: CanvasSize { width: config.width.value, height: config.height.value },
+        fps: config.fps.value,
+        bitrate: config.bitrate_bps.value,
+        range: config.color_range.value,
+        slices: u32::try_from(cores).unwrap_or(4).clamp(1, 4),
+    };
+    let session = engine.start(image, session, server.sink()).map_err(Failure::machine)?;
+    announce(&server.bound()).map_err(Failure::machine)?;
+    server.run(Arc::new(session), shutdown()).await;
+    Ok(())
+}
+
+/// The link goes to standard output, where a script finds it; the log goes to standard error.
+fn announce(bound: &Bound) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "viewer   http://{}/", bound.http)?;
+    writeln!(out, "clients  state ws://{}  pixels ws://{}", bound.state, bound.pixel)?;
+    out.flush()
+}
+
+/// Resolves on Ctrl+C or SIGTERM.
+async fn shutdown() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        Err(error) => {
+            tracing::warn!(%error, "SIGTERM is not handled");
+            // Without a handler the default action ends the process; waiting for Ctrl+C is all that is left.
+            let _ = tokio::signal::ctrl_c().await;
+        }
+    }
+}
