@@ -13,7 +13,7 @@ use nc_core::exchange::{SharedLedger, Signal};
 use nc_core::ledger::{Ledger, Seed};
 use nc_core::scene::{AppliedView, Dataset};
 use nc_gpu::DeviceChoice;
-use nc_gpu::api::{DeviceInfo, EncoderConfig, FrameFormat};
+use nc_gpu::api::{DeviceInfo, EncoderConfig};
 use nc_gpu::codec::open_encoder;
 use nc_runtime::{BoundLoader, EncodeConfig, RenderConfig, RenderThread, Stats, TileSource, contained};
 use nc_store::Image;
@@ -85,14 +85,14 @@ impl Session {
         let interval = Duration::from_secs_f32(1.0 / fps);
         let encoder = EncoderConfig { size, fps, bitrate: config.bitrate, range: config.range, slices: config.slices };
         // Fails here, where somebody can be told, rather than on the encode thread.
-        drop(open_encoder(encoder)?);
+        let format = open_encoder(encoder)?.format();
         let choice = engine.device();
         let render = RenderConfig {
             open: Box::new(move |attempt| {
                 let stepped_down = if attempt > 0 && choice == DeviceChoice::Auto { DeviceChoice::Cpu } else { choice };
                 nc_gpu::open_device(stepped_down, size)
             }),
-            format: FrameFormat::I420 { range: config.range },
+            format,
             interval,
             tile_budget: engine.tile_budget(),
             policy: LevelPolicy::default(),

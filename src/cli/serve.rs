@@ -6,7 +6,7 @@ use nc_engine::{DeviceChoice, Engine, EngineConfig, SessionConfig};
 use nc_server::ambient::SystemAmbient;
 use nc_server::config::{Config, DataSource, Device, Flags};
 use nc_server::{Bound, Server};
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 
 /// What can be typed. Values are checked, with those of the environment, by `nc_server::config`.
@@ -95,7 +95,8 @@ fn environment(name: &str) -> Option<String> {
 
 fn log_to_stderr(config: &Config) {
     let filter = tracing_subscriber::EnvFilter::new(config.log_level.value.name());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    let colors = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colors).with_target(false).init();
 }
 
 async fn serve(config: &Config) -> Result<(), Failure> {

@@ -10,17 +10,19 @@ pub struct CameraOutcome {
     pub rect: Rect,
     /// Product of the zoom factors; `None` if there was no zoom.
     pub zoom: Option<f64>,
+    /// Whether the view went somewhere else altogether, rather than moved.
+    pub jumped: bool,
 }
 
 /// Applies `commands` to `rect`. `home` is what a reset shows. Commands meant for 3D are dropped.
 pub fn apply(rect: Rect, canvas: CanvasSize, home: Rect, commands: &[CameraCommand]) -> CameraOutcome {
-    let start = CameraOutcome { rect, zoom: None };
+    let start = CameraOutcome { rect, zoom: None, jumped: false };
     commands.iter().filter(|c| c.ndisplay == 2).fold(start, |state, command| {
-        let CameraOutcome { rect, zoom } = state;
+        let CameraOutcome { rect, zoom, jumped } = state;
         let zoomed = |factor: f64| Some(zoom.unwrap_or(1.0) * factor);
         // Points were measured on the command's canvas; the pose is the same on any.
         let at = command.canvas;
-        let next = |rect: Rect, zoom: Option<f64>| CameraOutcome { rect: sane(rect, state.rect), zoom };
+        let next = |rect: Rect, zoom: Option<f64>| CameraOutcome { rect: sane(rect, state.rect), zoom, jumped };
         match command.motion {
             CameraMotion::Zoom { factor, anchor } => next(plane_camera::zoom(rect, at, factor, anchor, home), zoomed(factor)),
             CameraMotion::Pan { dx, dy } => next(plane_camera::pan(rect, at, dx, dy), zoom),
@@ -28,7 +30,7 @@ pub fn apply(rect: Rect, canvas: CanvasSize, home: Rect, commands: &[CameraComma
                 next(plane_camera::similarity(rect, at, scale, offset, home), if scale == 1.0 { zoom } else { zoomed(scale) })
             }
             CameraMotion::Orbit { .. } => state,
-            CameraMotion::Reset => CameraOutcome { rect: home, zoom: None },
+            CameraMotion::Reset => CameraOutcome { rect: home, zoom: None, jumped: true },
             CameraMotion::Set { center, zoom: scale, rect: asked } => {
                 let mut rect = asked.map_or(rect, |[left, bottom, width, height]| Rect { left, bottom, width, height });
                 if let Some(scale) = scale {
@@ -36,7 +38,8 @@ pub fn apply(rect: Rect, canvas: CanvasSize, home: Rect, commands: &[CameraComma
                     let middle = (f64::from(canvas.width) / 2.0, f64::from(canvas.height) / 2.0);
                     rect = plane_camera::zoom(rect, canvas, factor, middle, home);
                 }
-                next(center.map_or(rect, |c| plane_camera::centered_on(rect, c)), zoom)
+                let there = next(center.map_or(rect, |c| plane_camera::centered_on(rect, c)), zoom);
+                CameraOutcome { jumped: true, ..there }
             }
         }
     })

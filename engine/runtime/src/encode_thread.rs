@@ -6,7 +6,7 @@ use crate::pacer::{Due, Pacer};
 use crate::stats::{Stage, Stats};
 use nc_core::exchange::{FrameQueue, Taken};
 use nc_core::scene::OpSeq;
-use nc_gpu::api::{AccessUnit, CapturedFrame, EncodeError, Encoder, FrameFormat, ParameterSets};
+use nc_gpu::api::{AccessUnit, CapturedFrame, EncodeError, Encoder, ParameterSets};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -183,21 +183,10 @@ impl Station<'_> {
             self.output.stream(sets);
             self.sets = Some(sets.clone());
         }
-        let sequence = self.stats.packets.fetch_add(1, Ordering::Relaxed);
-        self.stats.bytes.fetch_add(unit.avcc.len() as u64, Ordering::Relaxed);
-        if unit.idr {
-            self.stats.count(|s| &s.idrs);
-            self.stats.last_idr.store(sequence, Ordering::Relaxed);
-        }
         let latency = picture.received.filter(|_| new).map(|received| received.elapsed());
         if let Some(latency) = latency {
             self.stats.record(Stage::Total, latency);
         }
         self.output.frame(EncodedFrame { unit, op: picture.op, latency, flip: picture.flip });
     }
-}
-
-/// The format that capture must deliver for the encoders that `open` makes.
-pub fn capture_format(open: &OpenEncoder) -> Result<FrameFormat, EncodeError> {
-    open().map(|encoder| encoder.format())
 }

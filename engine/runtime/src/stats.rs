@@ -73,12 +73,6 @@ struct Track {
 #[derive(Debug)]
 pub struct Stats {
     tracks: Mutex<Vec<Track>>,
-    /// Access units made.
-    pub packets: AtomicU64,
-    /// Their bytes.
-    pub bytes: AtomicU64,
-    /// IDRs among them.
-    pub idrs: AtomicU64,
     /// Pictures drawn.
     pub frames: AtomicU64,
     /// Captured pictures that a newer one replaced before the encoder took them.
@@ -91,8 +85,6 @@ pub struct Stats {
     pub level_switches: AtomicU64,
     /// Bytes of tiles on the device.
     pub tile_bytes: AtomicU64,
-    /// Sequence number of the newest IDR's access unit.
-    pub last_idr: AtomicU64,
 }
 
 impl Default for Stats {
@@ -103,16 +95,12 @@ impl Default for Stats {
         };
         Self {
             tracks: Mutex::new(Stage::ALL.iter().map(|_| track()).collect()),
-            packets: AtomicU64::new(0),
-            bytes: AtomicU64::new(0),
-            idrs: AtomicU64::new(0),
             frames: AtomicU64::new(0),
             frames_dropped: AtomicU64::new(0),
             encoder_resets: AtomicU64::new(0),
             device_resets: AtomicU64::new(0),
             level_switches: AtomicU64::new(0),
             tile_bytes: AtomicU64::new(0),
-            last_idr: AtomicU64::new(0),
         }
     }
 }

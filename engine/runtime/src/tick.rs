@@ -210,7 +210,7 @@ impl Viewer {
             self.live.zoom_hint = Some((factor, now));
         }
         let shown = self.live.rect.expanded_to(snapshot.canvas);
-        let decision = self.decide_level(&snapshot, &dataset, shown, now);
+        let decision = self.decide_level(&snapshot, &dataset, shown, moved.jumped, now);
         if decision.reason == LevelReason::Cooldown || decision.level != self.live.level {
             let since = if decision.level == self.live.level { self.live.switched_at.unwrap_or(now) } else { now };
             outcome.wake(since + self.policy.cooldown);
@@ -290,12 +290,16 @@ impl Viewer {
         Ok(fresh)
     }
 
-    fn decide_level(&mut self, snapshot: &State, dataset: &Dataset, shown: Rect, now: Instant) -> LevelDecision {
+    /// The policy's decision; after a jump, the level that it would settle on step by step.
+    fn decide_level(&mut self, snapshot: &State, dataset: &Dataset, shown: Rect, jumped: bool, now: Instant) -> LevelDecision {
         let (row, col) = (snapshot.displayed()[0], snapshot.displayed()[1]);
         let oversampling = dataset.oversampling(shown, snapshot.canvas, row, col);
         let fits = viewport::levels_that_fit(snapshot, dataset, shown, &self.residency);
         let hint = self.live.zoom_hint.take().filter(|(_, at)| now.duration_since(*at) <= ZOOM_HINT_AGE);
         let lock = snapshot.multiscale.lock.get().then(|| *snapshot.multiscale.level.get());
+        if jumped && lock.is_none() {
+            return self.policy.settle(&oversampling, &fits, self.live.level);
+        }
         self.policy.decide(LevelInputs {
             oversampling: &oversampling,
             fits: &fits,
