@@ -39,6 +39,7 @@ impl Engine for Session {
         metrics.counters.insert("napari_cuda_captures_dropped", read(&stats.frames_dropped));
         metrics.counters.insert("napari_cuda_level_switches", read(&stats.level_switches));
         metrics.gauges.insert("napari_cuda_tile_bytes", read(&stats.tile_bytes) as f64);
+        metrics.gauges.insert("napari_cuda_tiles_missing", read(&stats.tiles_missing) as f64);
         for (stage, name) in [
             (Stage::Plan, "napari_cuda_plan_ms"),
             (Stage::Upload, "napari_cuda_upload_ms"),
@@ -46,6 +47,7 @@ impl Engine for Session {
             (Stage::Capture, "napari_cuda_capture_blit_cpu_ms"),
             (Stage::Encode, "napari_cuda_encode_ms"),
             (Stage::Total, "napari_cuda_total_ms"),
+            (Stage::Complete, "napari_cuda_complete_ms"),
         ] {
             if let Some(summary) = stats.summary(stage) {
                 metrics.histograms.insert(name, summary.into());

@@ -61,7 +61,7 @@ impl Server {
 
     /// Serves until `shutdown` resolves, then says goodbye to everyone.
     pub async fn run(self, engine: Arc<dyn Engine>, shutdown: impl Future<Output = ()>) {
-        self.hub.attach(engine);
+        self.hub.attach(&engine);
         self.listeners.serve(self.hub, shutdown).await;
     }
 }

@@ -33,7 +33,7 @@ use notice::Notice;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 use tracing::{debug, warn};
 
 /// Where the engine and the clients meet.
@@ -41,7 +41,8 @@ pub(crate) struct Hub {
     ambient: Arc<dyn Ambient>,
     /// Most frames per second of the stream, for `viewer.settings`.
     fps: f32,
-    engine: OnceLock<Arc<dyn Engine>>,
+    /// Weak, because the engine's threads hold the hub as their sink: whoever runs the server owns the engine.
+    engine: OnceLock<Weak<dyn Engine>>,
     mirror: Mutex<Mirror>,
     state: Mutex<State>,
     fanout: Fanout,
@@ -99,7 +100,7 @@ impl Hub {
     }
 
     /// Connects the engine. What it told before stands; what it did not tell is asked.
-    pub(crate) fn attach(&self, engine: Arc<dyn Engine>) {
+    pub(crate) fn attach(&self, engine: &Arc<dyn Engine>) {
         let (view, stream) = (engine.view(), engine.stream());
         {
             let mut mirror = locked(&self.mirror);
@@ -112,9 +113,13 @@ impl Hub {
         if let Some(config) = stream.filter(|_| locked(&self.state).stream.is_none()) {
             self.stream(&config);
         }
-        if self.engine.set(engine).is_err() {
+        if self.engine.set(Arc::downgrade(engine)).is_err() {
             warn!("an engine is already attached");
         }
+    }
+
+    fn engine(&self) -> Option<Arc<dyn Engine>> {
+        self.engine.get().and_then(Weak::upgrade)
     }
 
     /// Lets a client in: it gets its welcome and its baseline, and from then on everything that changes.
@@ -191,7 +196,7 @@ impl Hub {
         };
         let StateUpdate { scope, target, key, value } = update;
         let intent = RawIntent { client, intent_id: intent_id.clone(), scope, target, key, value, received };
-        let submitted = taken && self.engine.get().is_some_and(|engine| engine.submit(intent).is_ok());
+        let submitted = taken && self.engine().is_some_and(|engine| engine.submit(intent).is_ok());
         if !submitted {
             let error = AckError { code: "state.error".to_owned(), message: "server busy".to_owned(), details: None };
             self.refuse(client, Pending { intent_id, frame_id, session }, taken, error);
@@ -301,7 +306,7 @@ impl Hub {
     }
 
     fn request_idr_if(&self, ask: bool) {
-        if let Some(engine) = self.engine.get().filter(|_| ask) {
+        if let Some(engine) = self.engine().filter(|_| ask) {
             engine.request_idr();
         }
     }
@@ -313,7 +318,7 @@ impl Hub {
     fn viewers_changed(&self) {
         // Counting and telling are one step, or an older count could be told last.
         let _order = locked(&self.telling_viewers);
-        if let Some(engine) = self.engine.get() {
+        if let Some(engine) = self.engine() {
             engine.set_viewers(self.fanout.viewers());
         }
     }
@@ -325,7 +330,7 @@ impl Hub {
 
     /// The document at `/metrics.json`.
     pub(crate) fn metrics(&self) -> Report {
-        let engine = self.engine.get().map_or_else(Metrics::default, |engine| engine.metrics());
+        let engine = self.engine().map_or_else(Metrics::default, |engine| engine.metrics());
         let (now, ts) = (self.ambient.now(), self.ambient.unix_seconds());
         self.reporter.report(now, ts, engine, &self.counters, self.fanout.gauges())
     }
