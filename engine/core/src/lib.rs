@@ -4,8 +4,15 @@
 //! `control` (intents, reducers, mirrors), `exchange` (hand-over between threads).
 //! May import: nothing of ours. Must never know: sockets, files, devices, clocks, the environment, threads.
 //!
-//! Architecture invariant: imports go `control → exchange, ledger, scene, data`; `exchange, ledger → scene → data`.
-//! `tests/layers.rs` fails on any other edge.
+//! Architecture invariant, read from here by `tests/layers.rs`, which fails on any other edge, and by `scripts/import-matrix`:
+//!
+//! ```text
+//! control  → exchange, ledger, scene, data
+//! exchange → ledger, scene, data
+//! ledger   → scene, data
+//! scene    → data
+//! data     → nothing of ours
+//! ```
 
 pub mod control;
 pub mod data;
