@@ -19,6 +19,8 @@ pub struct Picture {
     pub op: OpSeq,
     /// When the oldest intent arrived that it answers, if it answers any.
     pub received: Option<Instant>,
+    /// When the newest intent arrived, if this is the first picture since then that lacks no tile.
+    pub completes: Option<Instant>,
     /// Whether row 0 is the bottom of what a person should see.
     pub flip: bool,
 }
@@ -186,6 +188,9 @@ impl Station<'_> {
         let latency = picture.received.filter(|_| new).map(|received| received.elapsed());
         if let Some(latency) = latency {
             self.stats.record(Stage::Total, latency);
+        }
+        if let Some(received) = picture.completes.filter(|_| new) {
+            self.stats.record(Stage::Complete, received.elapsed());
         }
         self.output.frame(EncodedFrame { unit, op: picture.op, latency, flip: picture.flip });
     }

@@ -128,6 +128,8 @@ struct Turn {
     drawn_at: Option<Instant>,
     /// The oldest intent whose picture was captured but dropped, or could not be captured yet.
     waiting: Option<Instant>,
+    /// The newest intent, while no picture without gaps was handed over since.
+    incomplete: Option<Instant>,
     capture_due: bool,
 }
 
@@ -140,7 +142,7 @@ impl RenderLoop {
         let Some(device) = self.open_device(output) else { return };
         let state = self.ledger.state();
         let viewer = Viewer::new(&state, self.config.policy, self.config.tile_budget);
-        let mut turn = Turn { viewer, device, last_good: state, drawn_at: None, waiting: None, capture_due: false };
+        let mut turn = Turn { viewer, device, last_good: state, drawn_at: None, waiting: None, incomplete: None, capture_due: false };
         let mut wake_at = Some(Instant::now());
         while !self.stopped() {
             self.signal.wait(wake_at, Instant::now);
@@ -170,6 +172,8 @@ impl RenderLoop {
         let mut laps = Stopwatch { stats: &self.stats, since: Instant::now() };
         let tick = Tick { now: Instant::now(), snapshot: snapshot.clone(), commands, arrivals };
         let outcome = turn.viewer.tick(tick, &mut *turn.device, source, &mut laps)?;
+        let missing = turn.viewer.missing();
+        self.stats.tiles_missing.store(missing as u64, Ordering::Relaxed);
         outcome.faults.into_iter().for_each(|fault| output.data_fault(fault));
         if let Some(decision) = outcome.switched {
             tracing::debug!(?decision, "level");
@@ -180,6 +184,7 @@ impl RenderLoop {
             let commit = self.commit(batch, output);
             let received = commit.iter().flat_map(|c| &c.closed).map(|op| op.received).min();
             turn.waiting = turn.waiting.into_iter().chain(received).min();
+            turn.incomplete = turn.incomplete.max(commit.iter().flat_map(|c| &c.closed).map(|op| op.received).max());
             op = commit.as_ref().map(|c| c.view.op);
             if let Some(commit) = commit {
                 output.applied(commit);
@@ -194,6 +199,7 @@ impl RenderLoop {
         } else if !turn.capture_due {
             // What was answered without a new picture has its answer already.
             turn.waiting = None;
+            turn.incomplete = turn.incomplete.filter(|_| missing > 0);
         }
         if turn.capture_due {
             laps.since = Instant::now();
@@ -211,10 +217,12 @@ impl RenderLoop {
             other => other?,
         };
         turn.capture_due = false;
-        let picture = Picture { frame, op, received: turn.waiting.take(), flip: false };
+        let completes = if turn.viewer.missing() == 0 { turn.incomplete.take() } else { None };
+        let picture = Picture { frame, op, received: turn.waiting.take(), completes, flip: false };
         if let Some(dropped) = self.control.pictures.push(picture) {
             self.stats.count(|s| &s.frames_dropped);
             turn.waiting = dropped.received;
+            turn.incomplete = turn.incomplete.max(dropped.completes);
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Stage times and counters of one session, for metrics, telemetry and benches.
 
-use hdrhistogram::Histogram;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -20,11 +20,14 @@ pub enum Stage {
     Encode,
     /// From the arrival of the oldest intent that a picture answers to its packet.
     Total,
+    /// From the arrival of the newest intent to the packet of the first picture that lacks no tile of its level.
+    Complete,
 }
 
 impl Stage {
     /// Every stage, in order.
-    pub const ALL: [Self; 6] = [Self::Plan, Self::Upload, Self::Render, Self::Capture, Self::Encode, Self::Total];
+    pub const ALL: [Self; 7] =
+        [Self::Plan, Self::Upload, Self::Render, Self::Capture, Self::Encode, Self::Total, Self::Complete];
 
     /// A short name.
     pub fn name(self) -> &'static str {
@@ -35,17 +38,18 @@ impl Stage {
             Self::Capture => "capture",
             Self::Encode => "encode",
             Self::Total => "total",
+            Self::Complete => "complete",
         }
     }
 }
 
-/// Longest time a histogram tells apart, in microseconds.
-const CEILING_US: u64 = 60_000_000;
+/// Samples that a distribution remembers (PROTOCOL §13): what happened long ago says nothing of now.
+const WINDOW: usize = 512;
 
-/// What a histogram holds, in milliseconds.
+/// What happened lately, in milliseconds; `min_ms` and `max_ms` since the start.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Summary {
-    /// Samples.
+    /// Samples since the start.
     pub count: u64,
     /// The newest sample.
     pub last_ms: f64,
@@ -63,13 +67,50 @@ pub struct Summary {
     pub max_ms: f64,
 }
 
+/// The newest samples of one stage.
 #[derive(Debug)]
 struct Track {
-    histogram: Histogram<u64>,
-    last_us: u64,
+    recent: VecDeque<Duration>,
+    count: u64,
+    min: Duration,
+    max: Duration,
 }
 
-/// Histograms per stage, and counters.
+impl Track {
+    fn new() -> Self {
+        Self { recent: VecDeque::with_capacity(WINDOW), count: 0, min: Duration::MAX, max: Duration::ZERO }
+    }
+
+    fn record(&mut self, took: Duration) {
+        if self.recent.len() == WINDOW {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(took);
+        self.count += 1;
+        (self.min, self.max) = (self.min.min(took), self.max.max(took));
+    }
+
+    fn summary(&self) -> Option<Summary> {
+        let last = *self.recent.back()?;
+        let mut sorted: Vec<Duration> = self.recent.iter().copied().collect();
+        sorted.sort_unstable();
+        let ms = |took: Duration| took.as_secs_f64() * 1e3;
+        // The smallest sample that so many percent do not exceed.
+        let percentile = |percent: usize| ms(sorted[(sorted.len() * percent).div_ceil(100).saturating_sub(1)]);
+        Some(Summary {
+            count: self.count,
+            last_ms: ms(last),
+            mean_ms: ms(sorted.iter().sum::<Duration>()) / sorted.len() as f64,
+            p50_ms: percentile(50),
+            p90_ms: percentile(90),
+            p99_ms: percentile(99),
+            min_ms: ms(self.min),
+            max_ms: ms(self.max),
+        })
+    }
+}
+
+/// Distributions of times per stage, and counters.
 #[derive(Debug)]
 pub struct Stats {
     tracks: Mutex<Vec<Track>>,
@@ -85,22 +126,21 @@ pub struct Stats {
     pub level_switches: AtomicU64,
     /// Bytes of tiles on the device.
     pub tile_bytes: AtomicU64,
+    /// Tiles that the present view lacks at its level.
+    pub tiles_missing: AtomicU64,
 }
 
 impl Default for Stats {
     fn default() -> Self {
-        let track = || Track {
-            histogram: Histogram::new_with_bounds(1, CEILING_US, 3).unwrap_or_else(|_| unreachable!("constant bounds")),
-            last_us: 0,
-        };
         Self {
-            tracks: Mutex::new(Stage::ALL.iter().map(|_| track()).collect()),
+            tracks: Mutex::new(Stage::ALL.iter().map(|_| Track::new()).collect()),
             frames: AtomicU64::new(0),
             frames_dropped: AtomicU64::new(0),
             encoder_resets: AtomicU64::new(0),
             device_resets: AtomicU64::new(0),
             level_switches: AtomicU64::new(0),
             tile_bytes: AtomicU64::new(0),
+            tiles_missing: AtomicU64::new(0),
         }
     }
 }
@@ -108,11 +148,7 @@ impl Default for Stats {
 impl Stats {
     /// Records one duration.
     pub fn record(&self, stage: Stage, took: Duration) {
-        let us = u64::try_from(took.as_micros()).unwrap_or(CEILING_US).clamp(1, CEILING_US);
-        let mut tracks = self.tracks.lock().unwrap_or_else(PoisonError::into_inner);
-        let track = &mut tracks[stage as usize];
-        track.histogram.saturating_record(us);
-        track.last_us = us;
+        self.tracks.lock().unwrap_or_else(PoisonError::into_inner)[stage as usize].record(took);
     }
 
     /// Adds one to a counter.
@@ -120,20 +156,26 @@ impl Stats {
         counter(self).fetch_add(1, Ordering::Relaxed);
     }
 
-    /// What a stage's histogram holds; `None` before its first sample.
+    /// How long a stage took lately; `None` before its first sample.
     pub fn summary(&self, stage: Stage) -> Option<Summary> {
-        let tracks = self.tracks.lock().unwrap_or_else(PoisonError::into_inner);
-        let Track { histogram, last_us } = &tracks[stage as usize];
-        let ms = |us: u64| us as f64 / 1e3;
-        (!histogram.is_empty()).then(|| Summary {
-            count: histogram.len(),
-            last_ms: ms(*last_us),
-            mean_ms: histogram.mean() / 1e3,
-            p50_ms: ms(histogram.value_at_quantile(0.5)),
-            p90_ms: ms(histogram.value_at_quantile(0.9)),
-            p99_ms: ms(histogram.value_at_quantile(0.99)),
-            min_ms: ms(histogram.min()),
-            max_ms: ms(histogram.max()),
-        })
+        self.tracks.lock().unwrap_or_else(PoisonError::into_inner)[stage as usize].summary()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_of_the_newest_samples_and_extremes_of_all() {
+        let stats = Stats::default();
+        assert_eq!(stats.summary(Stage::Total), None);
+        stats.record(Stage::Total, Duration::from_secs(9));
+        (0..WINDOW).for_each(|n| stats.record(Stage::Total, Duration::from_millis(n as u64 % 100 + 1)));
+        let summary = stats.summary(Stage::Total).unwrap();
+        assert_eq!((summary.count, summary.min_ms, summary.max_ms), (WINDOW as u64 + 1, 1.0, 9000.0));
+        assert_eq!((summary.last_ms, summary.p50_ms), (12.0, 49.0));
+        assert!(summary.p99_ms <= 100.0 && summary.p90_ms < summary.p99_ms);
+        assert_eq!(stats.summary(Stage::Plan), None);
     }
 }

@@ -166,6 +166,11 @@ impl Viewer {
         self.residency.bytes()
     }
 
+    /// How many tiles the present view lacks at its level.
+    pub fn missing(&self) -> usize {
+        self.wanted.len()
+    }
+
     /// Plans, applies and says what to commit. On an error nothing was applied: the viewer is as before, the picture may be lost.
     pub fn tick(
         &mut self,
