@@ -10,6 +10,10 @@ use nc_core::scene::AppliedView;
 use std::sync::Arc;
 use std::time::Instant;
 
+/// Most ops that may be open. They close within a frame, or within a tenth of a second when a step has to be loaded; only while no
+/// device can be made do they pile up.
+const OPEN_OPS: usize = 8192;
+
 pub(crate) struct Control {
     pub(crate) ledger: Arc<SharedLedger>,
     pub(crate) render: Arc<Signal>,
@@ -50,6 +54,9 @@ impl Control {
 
     /// Parses, reduces and commits; the op is open and the render thread awake when this returns.
     fn accept(&self, raw: &RawIntent) -> Result<(Accepted, Option<&'static str>), Refused> {
+        if self.ledger.pending_ops() >= OPEN_OPS {
+            return Err(Refused { code: "state.error", message: "server busy".into(), details: serde_json::Value::Null });
+        }
         let intent = Intent::parse(&raw.scope, &raw.target, &raw.key, &raw.value)?;
         let origin = Arc::new(Origin { client: raw.client.0, intent_id: raw.intent_id.clone() });
         let Reduced { batch, motion, applied_value, echo } = reduce(&self.ledger.state(), intent, Some(origin))?;

@@ -34,6 +34,11 @@ impl SharedLedger {
         self.lock().view().clone()
     }
 
+    /// How many ops are open: accepted, and neither applied nor failed.
+    pub fn pending_ops(&self) -> usize {
+        self.lock().ops().pending_count()
+    }
+
     /// Commits an intent. Its camera motion, if it has one, is queued before anyone can see a snapshot with its op.
     pub fn commit_intent(
         &self,

@@ -86,6 +86,11 @@ impl OpLog {
         closing
     }
 
+    /// How many ops are not yet closed.
+    pub fn pending_count(&self) -> usize {
+        self.open.len()
+    }
+
     /// Ops not yet closed, oldest first.
     pub fn pending(&self) -> impl Iterator<Item = &Op> {
         self.open.iter()
