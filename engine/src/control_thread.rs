@@ -70,7 +70,7 @@ impl Control {
     }
 
     fn mirror(&mut self, commit: AppliedCommit) {
-        let changes = Changes::between(&self.announced, &commit.view, &commit.planned);
+        let changes = Changes::between(&self.announced, &commit);
         self.announced = commit.view.clone();
         if changes.is_empty() {
             return;

@@ -8,7 +8,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Intents held at most; more are refused.
 const INTENTS: usize = 4096;
-/// Warnings held at most; more are dropped, they are in the log all the same.
+/// Warnings held at most; more are dropped.
 const WARNINGS: usize = 64;
 
 /// A warning on its way to clients.
@@ -65,7 +65,12 @@ impl Inbox {
 
     /// Replaces the commit that the mirrors look at next: they compare whole views, so only the newest matters.
     pub(crate) fn applied(&self, commit: AppliedCommit) {
-        self.lock().applied = Some(commit);
+        let mut shelves = self.lock();
+        shelves.applied = Some(match shelves.applied.take() {
+            Some(missed) => commit.after(missed),
+            None => commit,
+        });
+        drop(shelves);
         self.changed.notify_one();
     }
 

@@ -1,11 +1,11 @@
 //! Mirrors: what of the applied view is news to clients.
 //!
 //! They compare the view that was last announced with the newest one, so any number of commits in between become one
-//! notification, and nothing is said when what they show has not changed.
+//! notification, and nothing is said when what they show has not changed. The one exception are ops that failed.
 
-use crate::ledger::{Origin, State};
-use crate::scene::AppliedView;
+use crate::ledger::{AppliedCommit, OpKind, Origin, Outcome, State};
 use crate::scene::control::ControlKey;
+use crate::scene::{AppliedView, LayerView};
 use std::sync::Arc;
 
 /// What changed between two applied views.
@@ -35,18 +35,25 @@ pub struct LayerChange {
 }
 
 impl Changes {
-    /// Compares the announced view with a newer one that was planned from `planned`.
-    pub fn between(announced: &AppliedView, newest: &AppliedView, planned: &State) -> Self {
+    /// Compares the announced view with that of a newer commit. What a failed op asked for counts as changed although the view does
+    /// not show it: its sender was told that it was accepted.
+    pub fn between(announced: &AppliedView, commit: &AppliedCommit) -> Self {
+        let newest = &*commit.view;
         if announced.epoch != newest.epoch {
             return Self { dataset: true, dims: true, pose: true, ..Self::default() };
         }
+        let failed = |kind: OpKind| commit.closed.iter().any(|op| op.kind == kind && op.outcome == Some(Outcome::Failed));
         let dims = |v: &AppliedView| (v.ndisplay, v.order.clone(), v.step.clone(), v.level, v.downgraded);
         let pairs = || announced.layers.iter().zip(&newest.layers).enumerate();
+        let layer_change = |(layer, (old, new)): (usize, (&Arc<LayerView>, &Arc<LayerView>))| {
+            let news = |key: &ControlKey| old.controls.get(*key) != new.controls.get(*key) || failed(OpKind::Layer(layer, *key));
+            LayerChange::of(layer, ControlKey::ALL.into_iter().filter(news).collect(), &commit.planned)
+        };
         Self {
             dataset: false,
-            dims: dims(announced) != dims(newest),
-            pose: announced.plane != newest.plane,
-            layers: pairs().filter_map(|(i, (old, new))| layer_change(i, old, new, planned)).collect(),
+            dims: dims(announced) != dims(newest) || [OpKind::View, OpKind::Dims, OpKind::Level].into_iter().any(failed),
+            pose: announced.plane != newest.plane || failed(OpKind::Camera),
+            layers: pairs().filter_map(layer_change).collect(),
             thumbnails: pairs().filter(|(_, (old, new))| old.thumbnail != new.thumbnail).map(|(i, _)| i).collect(),
         }
     }
@@ -57,17 +64,12 @@ impl Changes {
     }
 }
 
-fn layer_change(
-    layer: usize,
-    old: &crate::scene::LayerView,
-    new: &crate::scene::LayerView,
-    planned: &State,
-) -> Option<LayerChange> {
-    let keys: Vec<_> = ControlKey::ALL.into_iter().filter(|&k| old.controls.get(k) != new.controls.get(k)).collect();
-    if keys.is_empty() {
-        return None;
+impl LayerChange {
+    /// The change of `keys`, if there are any, with the origin that the snapshot behind the view knows.
+    fn of(layer: usize, keys: Vec<ControlKey>, planned: &State) -> Option<Self> {
+        let state = planned.layers.get(layer);
+        let newest = keys.iter().filter_map(|&k| state.map(|s| s.mark(k))).max_by_key(|m| m.stamp);
+        let origin = newest.and_then(|m| m.origin.clone());
+        (!keys.is_empty()).then_some(Self { layer, keys, origin })
     }
-    let state = planned.layers.get(layer);
-    let newest = keys.iter().filter_map(|&k| state.map(|s| s.mark(k))).max_by_key(|m| m.stamp);
-    Some(LayerChange { layer, keys, origin: newest.and_then(|m| m.origin.clone()) })
 }

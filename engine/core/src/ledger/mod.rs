@@ -45,6 +45,17 @@ pub struct AppliedCommit {
     pub closed: Vec<Op>,
 }
 
+impl AppliedCommit {
+    /// This commit in the place of `missed`, an older one that was not announced. Views are compared as a whole, so of `missed`
+    /// only the failed ops matter: what they asked for was acked and is to be taken back.
+    #[must_use]
+    pub fn after(mut self, missed: Self) -> Self {
+        let failed = missed.closed.into_iter().filter(|op| op.outcome == Some(Outcome::Failed));
+        self.closed.splice(0..0, failed);
+        self
+    }
+}
+
 /// The ledger. One owner; sharing it between threads is `exchange`'s business.
 #[derive(Debug)]
 pub struct Ledger {
@@ -119,7 +130,7 @@ impl Ledger {
             Some(Closing::Failed { seq, last_good }) => {
                 next.scene.applied_seq = next.scene.applied_seq.max(*seq);
                 if current {
-                    restore(&mut next, &batch.planned, last_good);
+                    restore(&mut next, &batch.planned, last_good, view.level);
                     view.op = *seq;
                 }
                 self.close_verified(&next, *seq, true)?
@@ -180,8 +191,9 @@ fn write_applied(next: &mut State, batch: &AppliedBatch) {
     }
 }
 
-/// Takes the intent leaves written between `last_good` and `planned` back, except where a newer intent stands.
-fn restore(next: &mut State, planned: &State, last_good: &State) {
+/// Takes the intent leaves written between `last_good` and `planned` back, except where a newer intent stands. The level goes back
+/// to `shown`, that of the picture: the policy may have moved it after `last_good` was taken.
+fn restore(next: &mut State, planned: &State, last_good: &State, shown: usize) {
     let stamp = next.version;
     let due = |mark: &Mark| mark.stamp > last_good.version && mark.stamp <= planned.version;
     if due(next.view.ndisplay.mark()) {
@@ -191,7 +203,7 @@ fn restore(next: &mut State, planned: &State, last_good: &State) {
         next.dims.step.write(last_good.dims.step.get().clone(), stamp, None);
     }
     if due(next.multiscale.level.mark()) {
-        next.multiscale.level.write(*last_good.multiscale.level.get(), stamp, None);
+        next.multiscale.level.set(shown, stamp, None);
     }
     if due(next.multiscale.lock.mark()) {
         next.multiscale.lock.write(*last_good.multiscale.lock.get(), stamp, None);
