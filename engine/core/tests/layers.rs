@@ -125,7 +125,8 @@ fn the_contract_has_no_cycle() {
 
 #[test]
 fn the_check_finds_every_form_of_a_forbidden_edge() {
-    let contract = contract("//! top → middle, bottom\n//! middle → bottom\n//! bottom → nothing of ours\n//! A sentence → not a rule.");
+    let contract =
+        contract("//! top → middle, bottom\n//! middle → bottom\n//! bottom → nothing of ours\n//! A sentence → not a rule.");
     assert_eq!(contract.len(), 3);
     let bad = |module, source| forbidden(&contract, module, source);
     for source in [
@@ -140,7 +141,8 @@ fn the_check_finds_every_form_of_a_forbidden_edge() {
         assert_eq!(bad("bottom", source).last().unwrap(), "top", "{source}");
         assert_eq!(bad("top", source), [""; 0], "{source}");
     }
-    for source in ["// crate::top", "/* crate::top */", "\"crate::top\"", "use crate::{bottom::top, middle};", "use super::top;"] {
+    for source in ["// crate::top", "/* crate::top */", "\"crate::top\"", "use crate::{bottom::top, middle};", "use super::top;"]
+    {
         assert_eq!(bad("middle", source), [""; 0], "{source}");
     }
 }
