@@ -1,4 +1,5 @@
-//! Time of the 2D slice pass, of capture and of upload on the cpu device, one thread, 1280x720.
+//! Time of the 2D slice pass and of capture, 1280x720: on the cpu device with one thread, and, until the host has the frame, on the
+//! gl device where there is GL at all (its name is printed).
 //!
 //! `cargo bench -p nc-gpu --bench slice`. The view shows 1152x648 samples of a 2048x2048 u16 image, a little off the pixel grid
 //! and moving from draw to draw, so that every row crosses tile borders. Three layers are added as fluorescence channels are.
@@ -7,6 +8,7 @@ use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use nc_core::data::*;
 use nc_gpu::api::*;
 use nc_gpu::device_cpu::{CpuDevice, CpuOptions};
+use nc_gpu::device_gl::GlDevice;
 use std::hint::black_box;
 
 const CANVAS: CanvasSize = CanvasSize { width: 1280, height: 720 };
@@ -32,8 +34,7 @@ fn tile(channel: u32, ty: u32, tx: u32) -> Tile {
     Tile { width: TILE, height: TILE, samples: Samples::U16(samples.into()) }
 }
 
-fn device() -> CpuDevice {
-    let mut device = CpuDevice::new(CANVAS, CpuOptions { simd: true, threads: 1 });
+fn filled<D: RenderDevice>(mut device: D) -> D {
     for channel in 0..3 {
         for i in 0..(EDGE / TILE).pow(2) {
             let (ty, tx) = (i / (EDGE / TILE), i % (EDGE / TILE));
@@ -60,18 +61,19 @@ fn pass(layers: &[(&str, Blending, f32)], interpolation: Interpolation, gamma: f
 
 fn bench(c: &mut Criterion) {
     use Blending::{Additive, Translucent};
-    let mut device = device();
+    let mut device = filled(CpuDevice::new(CANVAS, CpuOptions { simd: true, threads: 1 }));
     let one = [("gray", Translucent, 1.0)];
     let three = [("green", Additive, 1.0), ("magenta", Additive, 1.0), ("blue", Additive, 1.0)];
     let blend = [("gray", Translucent, 1.0), ("viridis", Translucent, 0.5)];
-    for (name, layers, interpolation, gamma) in [
+    let cases = [
         ("nearest, 1 layer", &one[..], Interpolation::Nearest, 1.0),
         ("linear, 1 layer", &one[..], Interpolation::Linear, 1.0),
         ("nearest, 3 additive layers", &three[..], Interpolation::Nearest, 1.0),
         ("linear, 3 additive layers", &three[..], Interpolation::Linear, 1.0),
         ("linear, 1 layer, gamma 0.7", &one[..], Interpolation::Linear, 0.7),
         ("linear, translucent over opaque", &blend[..], Interpolation::Linear, 1.0),
-    ] {
+    ];
+    for (name, layers, interpolation, gamma) in cases {
         let passes: Vec<_> = (0..64).map(|step| pass(layers, interpolation, gamma, step)).collect();
         let mut step = 0;
         c.bench_function(name, |b| {
@@ -97,6 +99,20 @@ fn bench(c: &mut Criterion) {
             BatchSize::SmallInput,
         );
     });
+    let Ok(gl) = GlDevice::open(CANVAS, true) else { return };
+    println!("gl: {}", gl.info().description);
+    let mut gl = filled(gl);
+    for (name, layers, interpolation, gamma) in cases {
+        let passes: Vec<_> = (0..64).map(|step| pass(layers, interpolation, gamma, step)).collect();
+        let mut step = 0;
+        c.bench_function(&format!("gl, with capture: {name}"), |b| {
+            b.iter(|| {
+                step += 1;
+                gl.draw_slice(black_box(&passes[step % 64])).expect("a picture");
+                gl.capture(FrameFormat::I420 { range: ColorRange::Full }).expect("a free slot")
+            });
+        });
+    }
 }
 
 criterion_group!(benches, bench);

@@ -26,22 +26,32 @@ impl Tap {
     }
 
     fn at(u: f64, len: u32, interpolation: Interpolation) -> Self {
-        // Float to integer casts saturate, NaN becomes 0: any `u` ends inside the axis.
-        let inside = |i: f64| (i.max(0.0) as u32).min(len - 1);
+        let inside = |i: i64| i.clamp(0, i64::from(len) - 1) as u32;
         match interpolation {
             Interpolation::Nearest => {
-                let first = inside((u + 0.5).floor());
+                let first = inside(floor(u + 0.5));
                 Self { first, second: first, weight: 0.0 }
             }
             Interpolation::Linear => {
-                let floor = u.floor();
-                let weight = (u - floor) as f32;
-                let (first, second) = (inside(floor), inside(floor + 1.0));
-                // A tap of no weight is not needed, so it must neither be waited for nor let a NaN in.
-                if weight == 0.0 { Self { first, second: first, weight } } else { Self { first, second, weight } }
+                let floor = floor(u);
+                let weight = (u - floor as f64) as f32;
+                let (first, second) = (inside(floor), inside(floor.saturating_add(1)));
+                // A tap of no weight is not needed, so it must neither be waited for nor let a NaN in; at the edges there is none.
+                if weight == 0.0 || first == second {
+                    Self { first, second: first, weight: 0.0 }
+                } else {
+                    Self { first, second, weight }
+                }
             }
         }
     }
+}
+
+/// The largest integer that is not above `u`, as near as there is one; 0 for NaN. `f64::floor` is a library call on x86-64's
+/// first instruction set, which the crate is compiled for.
+fn floor(u: f64) -> i64 {
+    let towards_zero = u as i64;
+    if towards_zero as f64 > u { towards_zero.saturating_sub(1) } else { towards_zero }
 }
 
 /// One axis of the canvas in the world.
@@ -115,7 +125,7 @@ mod tests {
         let (_, taps) = taps(pixels, axis(2, 1.0, 0.0), Interpolation::Linear);
         let pairs: Vec<_> = taps.iter().map(|t| (t.first, t.second)).collect();
         assert_eq!(pairs, [(0, 0), (0, 0), (0, 1), (0, 1), (0, 1), (0, 1), (1, 1), (1, 1)]);
-        assert_eq!(taps[3].weight, 0.375);
+        assert_eq!((taps[1].weight, taps[3].weight, taps[7].weight), (0.0, 0.375, 0.0));
     }
 
     #[test]

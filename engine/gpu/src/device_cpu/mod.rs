@@ -77,13 +77,13 @@ impl CpuDevice {
             palettes: Vec::new(),
             ring: Arc::default(),
         };
-        device.clear(canvas);
+        device.resize(canvas);
         device
     }
 
-    fn clear(&mut self, canvas: CanvasSize) {
+    /// Gives the picture another size; what it shows then is left to the draw.
+    fn resize(&mut self, canvas: CanvasSize) {
         self.canvas = canvas;
-        self.picture.clear();
         self.picture.resize(canvas.width as usize * canvas.height as usize, BLACK);
     }
 
@@ -121,7 +121,7 @@ impl RenderDevice for CpuDevice {
     }
 
     fn draw_slice(&mut self, pass: &SlicePass) -> Result<(), DeviceError> {
-        self.clear(pass.canvas);
+        self.resize(pass.canvas);
         self.prepare_palettes(&pass.layers);
         let plans: Vec<LayerPlan<'_>> = pass
             .layers
@@ -174,11 +174,12 @@ impl RenderDevice for CpuDevice {
     }
 }
 
-/// Draws all layers into the rows that `pixels` holds, of which the first is row `first`.
+/// Draws all layers over black into the rows that `pixels` holds, of which the first is row `first`.
 fn draw_rows(plans: &[LayerPlan<'_>], first: usize, width: usize, pixels: &mut [u32]) {
     let mut states: Vec<RowState<'_>> = plans.iter().map(|_| RowState::default()).collect();
     // Layer by layer within a block: a layer's colours stay in the nearest cache, the block's pixels in the next.
     for (i, block) in pixels.chunks_mut(BLOCK_ROWS * width).enumerate() {
+        block.fill(BLACK);
         for (plan, state) in plans.iter().zip(&mut states) {
             for (j, row) in block.chunks_exact_mut(width).enumerate() {
                 plan.draw_row(first + i * BLOCK_ROWS + j, state, row);

@@ -164,7 +164,7 @@ impl<'a> LayerPlan<'a> {
         state.values.resize(width, 0.0);
         state.looked_at.clear();
         state.spans.clear();
-        let mut open = vec![0..width];
+        let mut open: Vec<Range<usize>> = std::iter::once(0..width).collect();
         for p in 0..self.planes.len() {
             if open.is_empty() {
                 break;

@@ -47,11 +47,14 @@ pub(super) struct RowTaps {
 
 impl RowTaps {
     /// `taps` index `sources` gathered values, `second` being `first` or the one after; an index beyond them is moved to the last.
-    pub(super) fn new(taps: impl Iterator<Item = Tap>, sources: usize) -> Self {
+    pub(super) fn new(taps: impl ExactSizeIterator<Item = Tap>, sources: usize) -> Self {
         let last = sources.saturating_sub(1) as u32;
-        let (first, weight) =
-            taps.map(|tap| (tap.first.min(last), if tap.second == tap.first { 0.0 } else { tap.weight })).unzip();
-        Self { first, weight, sources }
+        let mut out = Self { first: Vec::with_capacity(taps.len()), weight: Vec::with_capacity(taps.len()), sources };
+        for tap in taps {
+            out.first.push(tap.first.min(last));
+            out.weight.push(tap.weight);
+        }
+        out
     }
 
     /// Length that the gathered row must have: a kernel may look at, but not use, the value after the last.

@@ -64,7 +64,8 @@ proptest! {
         let pixels = taps.len();
         let taps = taps.into_iter().map(|(first, next, weight)| {
             let first = first % n;
-            Tap { first, second: (first + u32::from(next)).min(n - 1), weight }
+            let second = (first + u32::from(next)).min(n - 1);
+            Tap { first, second, weight: if second == first { 0.0 } else { weight } }
         });
         let taps = RowTaps::new(taps, n as usize);
         let run = |isa| {
