@@ -4,6 +4,7 @@ use nc_core::data::CanvasSize;
 use nc_core::scene::AppliedView;
 pub use nc_core::{data, scene};
 pub use nc_gpu::api::ParameterSets;
+pub use nc_gpu::codec::bitstream::{BitstreamError, avcc_record};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -78,7 +79,7 @@ pub enum Event {
     Applied(Applied),
     /// The stream's configuration is known or changed; comes before the first packet that needs it.
     Stream(StreamConfig),
-    /// Something people should know: a damaged chunk, a device that failed.
+    /// Something people should know: a damaged chunk, a device that failed. Logging it is the receiver's business.
     Warning {
         /// "data", "render", "encode".
         domain: &'static str,

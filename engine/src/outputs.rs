@@ -30,12 +30,10 @@ impl RenderOutput for RenderTeller {
     }
 
     fn data_fault(&mut self, message: String) {
-        tracing::warn!("{message}");
         self.inbox.warning(Warning { domain: "data", code: "data.chunk", message });
     }
 
     fn device_fault(&mut self, message: String) {
-        tracing::warn!("{message}");
         self.inbox.warning(Warning { domain: "render", code: "render.device", message });
     }
 }
@@ -62,7 +60,6 @@ impl EncodeOutput for EncodeTeller {
     }
 
     fn fault(&mut self, error: &EncodeError) {
-        tracing::warn!(%error, "encoder failed");
         let message = format!("{error}; making another encoder");
         self.inbox.warning(Warning { domain: "encode", code: "encode.failed", message });
     }

@@ -15,7 +15,7 @@ use nc_core::scene::{AppliedView, Dataset};
 use nc_gpu::DeviceChoice;
 use nc_gpu::api::{DeviceInfo, EncoderConfig};
 use nc_gpu::codec::open_encoder;
-use nc_runtime::{BoundLoader, EncodeConfig, RenderConfig, RenderThread, Stats, TileSource, contained};
+use nc_runtime::{BoundLoader, EncodeConfig, RenderConfig, RenderThread, Stats, TileSource, supervised};
 use nc_store::Image;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -88,8 +88,9 @@ impl Session {
         let format = open_encoder(encoder)?.format();
         let choice = engine.device();
         let render = RenderConfig {
-            open: Box::new(move |attempt| {
-                let stepped_down = if attempt > 0 && choice == DeviceChoice::Auto { DeviceChoice::Cpu } else { choice };
+            open: Box::new(move |failures| {
+                // Once the same device is tried again; then the next rung.
+                let stepped_down = if failures > 1 && choice == DeviceChoice::Auto { DeviceChoice::Cpu } else { choice };
                 nc_gpu::open_device(stepped_down, size)
             }),
             format,
@@ -110,9 +111,8 @@ impl Session {
             stats.clone(),
         )?;
         let mut control = Control { ledger: ledger.clone(), render: signal, inbox: inbox.clone(), sink, announced };
-        let control = std::thread::Builder::new()
-            .name("control".into())
-            .spawn(move || while contained("control", || control.run()).is_none() {})?;
+        let control =
+            std::thread::Builder::new().name("control".into()).spawn(move || supervised("control", || control.run()))?;
         Ok(Self { inner: Arc::new(Inner { ledger, inbox, stats, stream, device, render, control: Some(control) }) })
     }
 

@@ -209,11 +209,11 @@ impl Config {
                 720,
                 |text| edge(text, 2160),
             )?,
-            fps: key("--fps", "NAPARI_CUDA_ENCODE_FPS", "frames per second from 1 to 240").setting(
+            fps: key("--fps", "NAPARI_CUDA_ENCODE_FPS", "frames per second from 1 to 60").setting(
                 flags.fps,
                 &env,
                 60.0,
-                |text| number(text).filter(|fps| (1.0..=240.0).contains(fps)),
+                |text| number(text).filter(|fps| (1.0..=60.0).contains(fps)),
             )?,
             bitrate_bps: key("--bitrate", "NAPARI_CUDA_ENCODE_BITRATE", "bits per second from 100000 to 200000000").setting(
                 flags.bitrate,

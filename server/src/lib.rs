@@ -3,7 +3,7 @@
 //! What lives here: configuration, listeners and websockets (`transport`), one client's session as a state machine (`session`), from
 //! engine values to payloads (`wire`), ordering and fan-out of notifications (`hub`) and of packets (`pixel`), commands, metrics.
 //!
-//! May import the engine's façade, `client` and `protocol`. Must never know how a picture is made.
+//! May import the engine's façade and `protocol`. Must never know how a picture is made.
 //!
 //! Architecture invariant: the engine never waits for a client. Every queue towards a client is bounded in bytes, and a client that lets
 //! its queue fill loses its own connection or frames, nobody else's.

@@ -1,6 +1,6 @@
 //! `napari-cuda doctor`: what this machine can do, what would be chosen and why.
 
-use super::Failure;
+use super::{Failure, print};
 use nc_engine::probe::{Probe, probe};
 use serde_json::json;
 
@@ -14,13 +14,10 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let found = probe();
     let nasm = nc_engine::nasm_built();
-    if args.json {
-        let text = serde_json::to_string_pretty(&as_json(&found, nasm)).map_err(Failure::machine)?;
-        println!("{text}");
-    } else {
-        println!("{}", describe(&found, nasm).join("\n"));
-    }
-    Ok(())
+    print(&match args.json {
+        true => serde_json::to_string_pretty(&as_json(&found, nasm)).map_err(Failure::machine)?,
+        false => describe(&found, nasm).join("\n"),
+    })
 }
 
 /// Which device `--device auto` takes, and why.

@@ -1,6 +1,6 @@
 //! `napari-cuda info`: what an image holds, from its metadata.
 
-use super::Failure;
+use super::{Failure, print};
 use nc_engine::api::scene::ImageInfo;
 use nc_engine::{DeviceChoice, Engine, EngineConfig};
 
@@ -20,8 +20,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         true => serde_json::to_string_pretty(&*image.info).map_err(Failure::machine)?,
         false => describe(&image.info),
     };
-    println!("{}", text.trim_end());
-    Ok(())
+    print(&text)
 }
 
 fn describe(info: &ImageInfo) -> String {

@@ -6,6 +6,7 @@ pub(crate) mod serve;
 
 use clap::{Parser, Subcommand};
 use std::fmt::Display;
+use std::io::{ErrorKind, Write};
 
 /// Look at terabytes of microscopy from anywhere: napari-cuda renders OME-Zarr where the data is and streams the picture to a
 /// browser tab or to the napari-cuda desktop client.
@@ -44,6 +45,14 @@ impl Failure {
     /// The machine is at fault: exit code 1.
     pub(crate) fn machine(error: impl Display) -> Self {
         Self { message: one_line(&error.to_string()), code: 1 }
+    }
+}
+
+/// Prints to standard output. A reader that went away, as `head` does, is no failure.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    match writeln!(std::io::stdout(), "{}", text.trim_end()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::machine(error)),
+        _ => Ok(()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The render thread: from a ledger snapshot to a captured frame, and the encode thread that turns it into a packet.
 //!
-//! Lives here: the tick and its transaction (`txn`), the viewport planner, the camera controller, tile residency, pacing, the two
+//! Lives here: the tick and its transaction, the viewport planner, the camera controller, tile residency, pacing, the two
 //! threads and their recovery. May import `nc_core`, `nc_store` and `nc_gpu::api`. Must never know: clients, sockets, how intents
 //! are parsed (`nc_core::control`).
 //!
@@ -24,9 +24,15 @@ pub use tick::{Laps, Outcome, Tick, Viewer};
 pub use tile_source::{BoundLoader, TileSource};
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
-/// Runs the body of a thread; `None` if it panicked, in which case the caller starts it again from the ledger, where all that
-/// matters is kept.
-pub fn contained(thread: &str, body: impl FnOnce()) -> Option<()> {
-    catch_unwind(AssertUnwindSafe(body)).map_err(|_| tracing::error!(thread, "panicked; starting again from the ledger")).ok()
+/// Runs the body of a thread to its end. If it panics, it is started again from the ledger, where all that matters is kept; after
+/// a pause that grows to a second, so that a panic that repeats does not take a core.
+pub fn supervised(thread: &str, mut body: impl FnMut()) {
+    let mut pause = Duration::from_millis(20);
+    while catch_unwind(AssertUnwindSafe(&mut body)).is_err() {
+        tracing::error!(thread, "panicked; starting again from the ledger");
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_secs(1));
+    }
 }

@@ -1,4 +1,6 @@
-//! When the encode thread encodes: a new picture at once, then three repeats at the stream's rate so that decoders that hold a
+//! When to draw and when to encode.
+//!
+//! [`FrameCap`] holds the render loop to the stream's rate. [`Pacer`] says when the encode thread encodes: a new picture at once, then three repeats at the stream's rate so that decoders that hold a
 //! picture back show the last one, then one frame a second at most. Nothing while nobody watches, except the very first picture,
 //! which makes the stream's configuration known.
 //!
@@ -11,7 +13,35 @@
 
 use std::time::{Duration, Instant};
 
-/// Repeats after the last change (DESIGN "Capture, encode, deliver").
+/// Holds the render loop to one picture an interval on average, yet draws at once after a pause: a picture may come up to one
+/// interval before its turn, so that intents which arrive at about the frame rate are not made to wait for a beat that is not
+/// theirs. (The generic cell rate algorithm, with a tolerance of one cell.)
+#[derive(Debug, Clone)]
+pub struct FrameCap {
+    interval: Duration,
+    /// When the next picture would be due if all came on the beat.
+    turn: Option<Instant>,
+}
+
+impl FrameCap {
+    /// Nothing drawn yet.
+    pub fn new(interval: Duration) -> Self {
+        Self { interval, turn: None }
+    }
+
+    /// How long the next picture has to wait; `None` if not at all.
+    pub fn hold(&self, now: Instant) -> Option<Duration> {
+        let earliest = self.turn?.checked_sub(self.interval)?;
+        earliest.checked_duration_since(now).filter(|hold| !hold.is_zero())
+    }
+
+    /// A picture was begun at `now`.
+    pub fn drawn(&mut self, now: Instant) {
+        self.turn = Some(self.turn.map_or(now, |turn| turn.max(now)) + self.interval);
+    }
+}
+
+/// Repeats after the last change: decoders that hold one or two pictures back still show the last one.
 const REPEATS: u32 = 3;
 /// Longest silence while somebody watches.
 const KEEP_ALIVE: Duration = Duration::from_secs(1);
@@ -67,6 +97,32 @@ mod tests {
     use super::*;
 
     const INTERVAL: Duration = Duration::from_millis(16);
+
+    /// When pictures begin if they are asked for at the given times, in milliseconds.
+    fn begun(asked_ms: impl IntoIterator<Item = u64>) -> Vec<u64> {
+        let start = Instant::now();
+        let mut cap = FrameCap::new(INTERVAL);
+        let mut begun: Vec<u64> = Vec::new();
+        for ms in asked_ms {
+            let asked = start + Duration::from_millis(ms.max(begun.last().copied().unwrap_or(0)));
+            let at = asked + cap.hold(asked).unwrap_or_default();
+            cap.drawn(at);
+            begun.push((at - start).as_millis() as u64);
+        }
+        begun
+    }
+
+    #[test]
+    fn jitter_around_the_frame_rate_waits_for_nothing() {
+        let asked = [0, 14, 33, 47, 64, 82, 95, 112];
+        assert_eq!(begun(asked), asked);
+    }
+
+    #[test]
+    fn a_flood_is_held_to_the_frame_rate() {
+        let times = begun(std::iter::repeat_n(0, 100));
+        assert_eq!(times[99], 98 * 16);
+    }
 
     /// Runs the machine for `span` from a new picture at the start and returns when it encoded.
     fn repeats(span: Duration, viewers: usize) -> Vec<Duration> {

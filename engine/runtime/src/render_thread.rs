@@ -1,8 +1,9 @@
 //! The render thread: waits for something to do, ticks, captures, commits. It owns the device, and makes it anew when it fails.
 
-use crate::contained;
 use crate::encode_thread::{EncodeConfig, EncodeControl, EncodeOutput, Picture};
+use crate::pacer::FrameCap;
 use crate::stats::{Stage, Stats};
+use crate::supervised;
 use crate::tick::{Laps, Tick, Viewer};
 use crate::tile_source::TileSource;
 use nc_core::data::lod::LevelPolicy;
@@ -15,7 +16,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Makes a device. Called on the render thread; `attempt` counts from 0 and lets a later attempt step down.
+/// Makes a device. Called on the render thread; the argument counts the failures since the last picture, so that a later attempt
+/// can step down.
 pub type OpenDevice = Box<dyn Fn(u32) -> Result<Box<dyn RenderDevice>, DeviceError> + Send>;
 
 /// What the render thread needs to know.
@@ -44,6 +46,8 @@ pub trait RenderOutput: Send {
     fn device_fault(&mut self, message: String);
 }
 
+/// First pause between attempts to make a device; each later one is twice as long.
+const FIRST_RETRY: Duration = Duration::from_millis(100);
 /// Longest pause between attempts to make a device.
 const MAX_RETRY: Duration = Duration::from_secs(10);
 
@@ -75,8 +79,7 @@ impl RenderThread {
         let encode_thread = spawn(
             "encode",
             Box::new(move || {
-                let mut body = || crate::encode_thread::run(&encode, &encode_control, &encode_stats, &mut *encode_output);
-                while contained("encode", &mut body).is_none() {}
+                supervised("encode", || crate::encode_thread::run(&encode, &encode_control, &encode_stats, &mut *encode_output));
             }),
         )?;
         let mut running =
@@ -85,7 +88,7 @@ impl RenderThread {
             "render",
             Box::new(move || {
                 let mut stage = RenderLoop { ledger, signal, stop, source, config: render, control, stats };
-                while contained("render", || stage.run(&mut *render_output)).is_none() {}
+                supervised("render", || stage.run(&mut *render_output));
             }),
         )?;
         running.threads.push(render_thread);
@@ -125,7 +128,11 @@ struct Turn {
     viewer: Viewer,
     device: Box<dyn RenderDevice>,
     last_good: Arc<State>,
-    drawn_at: Option<Instant>,
+    cap: FrameCap,
+    /// The snapshot of the tick in progress.
+    attempted: Arc<State>,
+    /// Device failures since the last picture.
+    failures: u32,
     /// The oldest intent whose picture was captured but dropped, or could not be captured yet.
     waiting: Option<Instant>,
     /// The newest intent, while no picture without gaps was handed over since.
@@ -139,14 +146,24 @@ impl RenderLoop {
     }
 
     fn run(&mut self, output: &mut dyn RenderOutput) {
-        let Some(device) = self.open_device(output) else { return };
+        let Some(device) = self.open_device(0, output) else { return };
         let state = self.ledger.state();
         let viewer = Viewer::new(&state, self.config.policy, self.config.tile_budget);
-        let mut turn = Turn { viewer, device, last_good: state, drawn_at: None, waiting: None, incomplete: None, capture_due: false };
+        let mut turn = Turn {
+            viewer,
+            device,
+            last_good: state.clone(),
+            attempted: state,
+            failures: 0,
+            cap: FrameCap::new(self.config.interval),
+            waiting: None,
+            incomplete: None,
+            capture_due: false,
+        };
         let mut wake_at = Some(Instant::now());
         while !self.stopped() {
             self.signal.wait(wake_at, Instant::now);
-            if let Some(hold) = turn.drawn_at.and_then(|at| (at + self.config.interval).checked_duration_since(Instant::now())) {
+            if let Some(hold) = turn.cap.hold(Instant::now()) {
                 std::thread::sleep(hold);
             }
             if self.stopped() {
@@ -166,11 +183,13 @@ impl RenderLoop {
     /// One tick, commit, and capture of what it drew.
     fn turn(&self, turn: &mut Turn, output: &mut dyn RenderOutput) -> Result<Option<Instant>, DeviceError> {
         let snapshot = self.ledger.state();
+        turn.attempted = snapshot.clone();
         let commands = self.ledger.take_commands(snapshot.scene.op_seq);
         let arrivals = self.source.as_ref().map(|s| s.take_arrivals()).unwrap_or_default();
         let source = self.source.as_deref().map(|s| s as &dyn TileSource);
         let mut laps = Stopwatch { stats: &self.stats, since: Instant::now() };
-        let tick = Tick { now: Instant::now(), snapshot: snapshot.clone(), commands, arrivals };
+        let begun = Instant::now();
+        let tick = Tick { now: begun, snapshot: snapshot.clone(), commands, arrivals };
         let outcome = turn.viewer.tick(tick, &mut *turn.device, source, &mut laps)?;
         let missing = turn.viewer.missing();
         self.stats.tiles_missing.store(missing as u64, Ordering::Relaxed);
@@ -192,7 +211,8 @@ impl RenderLoop {
             turn.last_good = snapshot;
         }
         if outcome.drawn {
-            turn.drawn_at = Some(Instant::now());
+            turn.cap.drawn(begun);
+            turn.failures = 0;
             turn.capture_due = true;
             self.stats.count(|s| &s.frames);
             self.stats.tile_bytes.store(turn.viewer.tile_bytes(), Ordering::Relaxed);
@@ -239,25 +259,38 @@ impl RenderLoop {
 
     /// The device failed: the ops of this turn fail, their leaves go back, and another device is made.
     fn recover(&self, turn: &mut Turn, error: &DeviceError, output: &mut dyn RenderOutput) -> Option<Box<dyn RenderDevice>> {
-        tracing::warn!(%error, "device failed");
         output.device_fault(format!("{error}; making another device"));
         self.stats.count(|s| &s.device_resets);
-        let snapshot = self.ledger.state();
-        if snapshot.scene.op_seq > snapshot.scene.applied_seq {
-            let batch = AppliedBatch::new(snapshot).failed(turn.last_good.clone());
+        let attempted = turn.attempted.clone();
+        if attempted.scene.op_seq > self.ledger.state().scene.applied_seq {
+            let batch = AppliedBatch::new(attempted).failed(turn.last_good.clone());
             if let Some(commit) = self.commit(batch, output) {
                 output.applied(commit);
             }
         }
-        let device = self.open_device(output);
+        turn.failures += 1;
+        let device = self.open_device(turn.failures, output);
         turn.viewer.device_replaced();
         device
     }
 
-    /// Makes a device, however long that takes; `None` if the session ends meanwhile.
-    fn open_device(&self, output: &mut dyn RenderOutput) -> Option<Box<dyn RenderDevice>> {
-        let mut pause = Duration::from_millis(100);
-        for attempt in 0.. {
+    /// Waits; `false` if the session ends meanwhile.
+    fn pause(&self, pause: Duration) -> bool {
+        let until = Instant::now() + pause;
+        while Instant::now() < until && !self.stopped() {
+            self.signal.wait(Some(until), Instant::now);
+        }
+        !self.stopped()
+    }
+
+    /// Makes a device, however long that takes; `None` if the session ends meanwhile. From the second failure in a row on, it waits
+    /// before it tries.
+    fn open_device(&self, failures: u32, output: &mut dyn RenderOutput) -> Option<Box<dyn RenderDevice>> {
+        let mut pause = FIRST_RETRY;
+        if failures > 1 && !self.pause(pause) {
+            return None;
+        }
+        for attempt in failures.. {
             match (self.config.open)(attempt) {
                 Ok(device) => {
                     output.device(device.info());
@@ -265,11 +298,7 @@ impl RenderLoop {
                 }
                 Err(error) => {
                     output.device_fault(format!("{error}; trying again in {} ms", pause.as_millis()));
-                    let until = Instant::now() + pause;
-                    while Instant::now() < until && !self.stopped() {
-                        self.signal.wait(Some(until), Instant::now);
-                    }
-                    if self.stopped() {
+                    if !self.pause(pause) {
                         return None;
                     }
                     pause = (pause * 2).min(MAX_RETRY);

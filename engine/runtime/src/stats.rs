@@ -26,8 +26,7 @@ pub enum Stage {
 
 impl Stage {
     /// Every stage, in order.
-    pub const ALL: [Self; 7] =
-        [Self::Plan, Self::Upload, Self::Render, Self::Capture, Self::Encode, Self::Total, Self::Complete];
+    pub const ALL: [Self; 7] = [Self::Plan, Self::Upload, Self::Render, Self::Capture, Self::Encode, Self::Total, Self::Complete];
 
     /// A short name.
     pub fn name(self) -> &'static str {

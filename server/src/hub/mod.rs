@@ -1,7 +1,7 @@
 //! Where the engine and the clients meet: takes what the engine tells, keeps what a newcomer must be told, and sends to everyone in
 //! one order.
 //!
-//! Lock order: `mirror`, then `state`, then a client's outbox. `state` is held for pushing text into queues, never for building it.
+//! Lock order: `mirror`, then `state`, then a client's outbox. Large payloads are built outside `state`.
 
 mod baseline;
 mod client;

@@ -90,8 +90,7 @@ impl CommandQueue {
     }
 }
 
-/// Merges every run of mergeable neighbours. A reset or an absolute pose makes what it overrides unnecessary, so even a queue
-/// of those stays bounded.
+/// Merges every run of mergeable neighbours. What cannot be merged is bounded by the ops that may be open.
 fn merge_neighbours(queue: &mut VecDeque<CameraCommand>) {
     let mut merged: VecDeque<CameraCommand> = VecDeque::with_capacity(queue.len());
     for command in queue.drain(..) {

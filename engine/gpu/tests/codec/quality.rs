@@ -58,7 +58,7 @@ fn the_first_picture_is_good_and_of_reasonable_size() {
     }
 }
 
-/// PROTOCOL and DESIGN send three repeats after the last change; whoever looks then should see the picture, not the codec.
+/// The engine sends three repeats after the last change; whoever looks then should see the picture, not the codec.
 #[test]
 fn three_repeats_sharpen_a_still_picture_and_then_cost_nothing() {
     for bitrate in [2_000_000, 12_000_000] {

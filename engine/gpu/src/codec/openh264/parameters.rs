@@ -66,7 +66,7 @@ pub(super) fn slices_for(size: CanvasSize, wanted: u32) -> u32 {
 pub(super) fn fill(parameters: &mut sys::SEncParamExt, size: CanvasSize, rate: Rate, range: ColorRange, slices: u32) {
     // Both fit by `size_is_supported`.
     let (width, height) = (size.width as i32, size.height as i32);
-    // Screen-content mode knows text and scrolling, is slower, and misses its rate on images (FACTS "Software H.264").
+    // Screen-content mode knows text and scrolling, is slower, and misses its rate on images.
     parameters.iUsageType = sys::CAMERA_VIDEO_REAL_TIME;
     parameters.iComplexityMode = sys::LOW_COMPLEXITY;
     parameters.iPicWidth = width;
