@@ -68,7 +68,8 @@ impl Residency {
             tiles.iter().filter(|(_, t)| t.used < self.frame).map(|(at, t)| (t.used, key(at))).collect()
         };
         let mut idle: Vec<(u64, TileKey)> = self.planes.iter().flat_map(idle).collect();
-        idle.sort_by_key(|(used, _)| *used);
+        // The key settles ties, so that equal inputs evict equal tiles.
+        idle.sort_unstable();
         for (_, key) in idle {
             if self.bytes <= target {
                 break;

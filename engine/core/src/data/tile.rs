@@ -13,7 +13,7 @@ pub const MAX_AXES: usize = 5;
 pub struct ImageId(pub u32);
 
 /// A plane through one level of an image: two array axes shown, the others fixed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PlaneKey {
     /// Which image.
     pub image: ImageId,
@@ -28,7 +28,7 @@ pub struct PlaneKey {
 }
 
 /// One tile of a plane.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TileKey {
     /// The plane.
     pub plane: PlaneKey,
