@@ -184,6 +184,8 @@ impl Viewer {
         if result.is_err() {
             self.live = before;
             self.stale = true;
+            // Tiles that arrived may be lost; without this, equal wants would not be sent again.
+            self.wanted.clear();
         }
         result
     }
