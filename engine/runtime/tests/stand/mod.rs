@@ -1,0 +1,181 @@
+//! A stand for the render loop: a made-up pyramid, a tile source that does what it is told, and a device that takes notes.
+
+use nc_core::control::{Intent, bootstrap, reduce};
+use nc_core::data::{CanvasSize, DType, ImageId, PlaneKey, Samples, TILE, Tile, TileKey};
+use nc_core::exchange::SharedLedger;
+use nc_core::ledger::{AppliedBatch, Ledger};
+use nc_core::scene::{Axis, AxisKind, Dataset, ImageInfo, LevelInfo, SourceKind};
+use nc_gpu::api::{CapturedFrame, DeviceError, DeviceInfo, DeviceKind, FrameFormat, RenderDevice, SlicePass};
+use nc_runtime::TileSource;
+use nc_store::{Arrival, Overview};
+use serde_json::Value;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+/// The canvas of every test.
+pub(crate) const CANVAS: CanvasSize = CanvasSize { width: 512, height: 512 };
+
+/// Bytes of a whole tile.
+pub(crate) const TILE_BYTES: u64 = (TILE * TILE) as u64;
+
+/// `channels` layers of eight 8-bit slices, 2048 samples a side, with levels of a half and a quarter: the quarter fills the canvas.
+pub(crate) fn dataset(channels: u64) -> Arc<Dataset> {
+    let axis = |name: &str, kind| Axis { name: name.into(), kind, unit: None };
+    let level = |n: u32| LevelInfo {
+        path: n.to_string(),
+        shape: vec![channels, 8, 2048 >> n, 2048 >> n],
+        chunk: vec![1, 1, 256, 256],
+        scale: vec![1.0, 1.0, f64::from(1u32 << n), f64::from(1u32 << n)],
+        translate: vec![0.0, 0.0, f64::from((1u32 << n) - 1) / 2.0, f64::from((1u32 << n) - 1) / 2.0],
+    };
+    Arc::new(Dataset::new(Arc::new(ImageInfo {
+        id: ImageId(3),
+        name: "made up".into(),
+        location: "made up".into(),
+        source: SourceKind::OmeZarr,
+        ngff_version: None,
+        axes: vec![
+            axis("c", AxisKind::Channel),
+            axis("z", AxisKind::Space),
+            axis("y", AxisKind::Space),
+            axis("x", AxisKind::Space),
+        ],
+        dtype: DType::U8,
+        levels: (0..3).map(level).collect(),
+        channels: Vec::new(),
+        default_z: None,
+        default_t: None,
+        warnings: Vec::new(),
+    })))
+}
+
+/// A ledger of `dataset`, with contrast limits of the whole 8-bit range.
+pub(crate) fn ledger(dataset: Arc<Dataset>) -> SharedLedger {
+    let windows = vec![(0.0, 255.0); dataset.layers.len()];
+    SharedLedger::new(Ledger::new(bootstrap::seed(dataset, CANVAS, &windows)).unwrap())
+}
+
+/// Does what the control thread does with an intent.
+pub(crate) fn intend(ledger: &SharedLedger, now: Instant, scope: &str, target: &str, key: &str, value: Value) {
+    let intent = Intent::parse(scope, target, key, &value).unwrap();
+    let reduced = reduce(&ledger.state(), intent, None).unwrap();
+    ledger.commit_intent(reduced.batch, reduced.motion, now, now).unwrap();
+}
+
+/// The value of every sample of a plane: its level and slice.
+pub(crate) fn shade(plane: &PlaneKey) -> u8 {
+    200 - 50 * plane.level + plane.index[1] as u8
+}
+
+/// A tile of one shade; every level is a multiple of the tile's size.
+pub(crate) fn tile(key: &TileKey) -> Tile {
+    Tile { width: TILE, height: TILE, samples: Samples::U8(vec![shade(&key.plane); (TILE * TILE) as usize].into()) }
+}
+
+/// An overview of one shade.
+pub(crate) fn overview(plane: &PlaneKey) -> Overview {
+    Overview { width: 32, height: 32, samples: vec![f32::from(shade(plane)); 32 * 32] }
+}
+
+/// A tile source that holds what the test gives it and notes what it is asked for. Clones share.
+#[derive(Clone, Default)]
+pub(crate) struct Shelf(Arc<Mutex<ShelfState>>);
+
+#[derive(Default)]
+struct ShelfState {
+    /// Which tiles are decoded already.
+    decoded: Option<fn(&TileKey) -> bool>,
+    wants: Vec<Vec<TileKey>>,
+    overviews: Vec<PlaneKey>,
+}
+
+impl Shelf {
+    /// From now on these are decoded already.
+    pub(crate) fn decode(&self, which: fn(&TileKey) -> bool) {
+        self.0.lock().unwrap().decoded = Some(which);
+    }
+
+    /// The lists of wanted tiles since the last call.
+    pub(crate) fn take_wants(&self) -> Vec<Vec<TileKey>> {
+        std::mem::take(&mut self.0.lock().unwrap().wants)
+    }
+
+    /// The overviews asked for since the last call.
+    pub(crate) fn take_overviews(&self) -> Vec<PlaneKey> {
+        std::mem::take(&mut self.0.lock().unwrap().overviews)
+    }
+}
+
+impl TileSource for Shelf {
+    fn resident(&self, key: &TileKey) -> Option<Tile> {
+        let decoded = self.0.lock().unwrap().decoded;
+        decoded.is_some_and(|which| which(key)).then(|| tile(key))
+    }
+
+    fn want(&self, wants: &[TileKey]) {
+        self.0.lock().unwrap().wants.push(wants.to_vec());
+    }
+
+    fn request_overview(&self, plane: PlaneKey, _max_edge: u32) {
+        self.0.lock().unwrap().overviews.push(plane);
+    }
+
+    fn take_arrivals(&self) -> Vec<Arrival> {
+        Vec::new()
+    }
+}
+
+/// A device that draws nothing and notes everything.
+#[derive(Default)]
+pub(crate) struct Recorder {
+    pub(crate) resident: HashSet<TileKey>,
+    pub(crate) evicted: Vec<TileKey>,
+    pub(crate) passes: Vec<SlicePass>,
+    /// The next draw fails.
+    pub(crate) fail_draw: bool,
+    /// The next upload fails.
+    pub(crate) fail_upload: bool,
+}
+
+impl RenderDevice for Recorder {
+    fn info(&self) -> DeviceInfo {
+        DeviceInfo { kind: DeviceKind::Cpu, description: "takes notes".into() }
+    }
+
+    fn upload(&mut self, key: TileKey, _tile: &Tile) -> Result<(), DeviceError> {
+        if std::mem::take(&mut self.fail_upload) {
+            return Err(DeviceError::Lost("told to".into()));
+        }
+        self.resident.insert(key);
+        Ok(())
+    }
+
+    fn evict(&mut self, key: &TileKey) {
+        assert!(self.resident.remove(key), "{key:?} is not on the device");
+        self.evicted.push(*key);
+    }
+
+    fn draw_slice(&mut self, pass: &SlicePass) -> Result<(), DeviceError> {
+        if std::mem::take(&mut self.fail_draw) {
+            return Err(DeviceError::Lost("told to".into()));
+        }
+        self.passes.push(pass.clone());
+        Ok(())
+    }
+
+    fn capture(&mut self, _format: FrameFormat) -> Result<CapturedFrame, DeviceError> {
+        Err(DeviceError::Refused("there is no picture".into()))
+    }
+
+    fn read_rgba(&mut self) -> Result<Vec<u8>, DeviceError> {
+        Err(DeviceError::Refused("there is no picture".into()))
+    }
+}
+
+/// What a batch writes, without the snapshot it was planned from.
+pub(crate) fn summary(batch: &AppliedBatch) -> String {
+    let text = format!("{batch:?}");
+    let writes = text.find(", camera: ").unwrap();
+    text[writes..].to_owned()
+}
