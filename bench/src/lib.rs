@@ -1,1 +1,14 @@
-//! nc-bench
+//! What the measuring programs share: a server as a child process, a client of it, figures of processes, and the made-up image that
+//! they run on.
+//!
+//! May import the client's side of the wire and, to know what an image looks like, the store. Must never reach into the engine: what
+//! is measured is the program that people run, through its sockets.
+
+pub mod client;
+pub mod distribution;
+pub mod machine;
+pub mod pyramid;
+pub mod report;
+pub mod scenario;
+pub mod server;
+pub mod specimen;
