@@ -1,7 +1,5 @@
 //! Encodes colour patches in both ranges for `scripts/measure-color`: writes one JSON object per range to standard output.
 
-#[path = "../tests/codec/decoder.rs"]
-mod decoder;
 #[path = "../tests/codec/patches.rs"]
 mod patches;
 #[path = "../tests/codec/planes.rs"]
@@ -29,7 +27,7 @@ fn stream(range: ColorRange) -> Result<String, Box<dyn std::error::Error>> {
     let units = (0..PICTURES).map(|_| encoder.encode(&frame, false)).collect::<Result<Vec<_>, EncodeError>>()?;
     let sets = units.first().and_then(|unit| unit.parameter_sets.as_ref()).ok_or("no parameter sets")?;
 
-    let mut decoder = decoder::Decoder::open();
+    let mut decoder = nc_gpu::testing::Decoder::open();
     let shown = units.iter().map(|unit| decoder.decode(&unit.avcc)).last().ok_or("no picture")?;
     let exact: Vec<[u8; 3]> = (0..colors.len() as u32)
         .map(|index| {

@@ -16,6 +16,8 @@ mod isa;
 pub mod probe;
 mod samples;
 mod taps;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod transfer;
 
 use api::{DeviceError, RenderDevice};

@@ -1,7 +1,6 @@
 //! The encoder, seen from its output: what the stream says and what a decoder makes of it.
 #![allow(clippy::unwrap_used)] // a test that stops is a test that tells
 
-mod decoder;
 mod patches;
 mod pictures;
 mod planes;

@@ -1,7 +1,6 @@
 //! What a decoder shows, against what went in.
 
 use crate::config;
-use crate::decoder::Decoder;
 use crate::patches::{PATCH, PATCH_COLUMNS, patch_colors, patches, to_rgb};
 use crate::pictures::{noise, specimen};
 use crate::planes::Planes;
@@ -9,6 +8,7 @@ use nc_core::data::{CanvasSize, ColorRange};
 use nc_gpu::api::{Encoder, EncoderConfig};
 use nc_gpu::codec::bitstream::Sps;
 use nc_gpu::codec::open_encoder;
+use nc_gpu::testing::Decoder;
 
 /// Peak signal to noise ratio in dB.
 fn psnr(a: &[u8], b: &[u8]) -> f64 {
@@ -139,12 +139,13 @@ fn colours_come_back_by_the_signalled_range() {
         let mut encoder = open_encoder(config).unwrap();
         let mut decoder = Decoder::open();
         let mut signalled = None;
-        let mut shown = picture.clone();
+        let mut shown = None;
         for _ in 0..4 {
             let unit = encoder.encode(&picture.clone().frame(range), false).unwrap();
             signalled = signalled.or(unit.parameter_sets.and_then(|sets| Sps::parse(&sets.sps).unwrap().signal));
-            shown = decoder.decode(&unit.avcc);
+            shown = Some(decoder.decode(&unit.avcc));
         }
+        let shown = shown.unwrap();
         let by = if signalled.unwrap().full_range { ColorRange::Full } else { ColorRange::Limited };
         for (index, color) in (0..).zip(&colors) {
             let (x, y) = (index % PATCH_COLUMNS * PATCH + PATCH / 2, index / PATCH_COLUMNS * PATCH + PATCH / 2);

@@ -1,12 +1,12 @@
 //! Form of the stream: units, parameter sets, IDRs, slices, refusals.
 
 use crate::config;
-use crate::decoder::Decoder;
 use crate::pictures::{noise, specimen};
 use nc_core::data::{CanvasSize, ColorRange};
 use nc_gpu::api::{AccessUnit, EncodeError, Encoder, EncoderConfig};
 use nc_gpu::codec::bitstream::{self, NAL_IDR_SLICE, NAL_PPS, NAL_SLICE, NAL_SPS, Sps, VideoSignal};
 use nc_gpu::codec::open_encoder;
+use nc_gpu::testing::Decoder;
 use proptest::prelude::*;
 
 fn types(unit: &AccessUnit) -> Vec<u8> {

@@ -1,17 +1,30 @@
-//! OpenH264's decoder, to look at what the encoder made.
-#![allow(unsafe_code)]
+//! For tests, of this crate and of others: OpenH264's decoder, to look at what the encoder made. Only with the feature `testing`.
 
-use crate::planes::Planes;
+use crate::codec::bitstream;
 use nc_core::data::CanvasSize;
-use nc_gpu::codec::bitstream;
 use openh264_sys2 as sys;
 use std::ptr::{self, NonNull};
 
-/// A decoder that gives each picture at once.
-pub(crate) struct Decoder(NonNull<sys::ISVCDecoder>);
+/// A decoded picture in 4:2:0 planes, rows in the order of the stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decoded {
+    /// Picture size.
+    pub size: CanvasSize,
+    /// `width * height` samples.
+    pub y: Vec<u8>,
+    /// `width/2 * height/2` samples.
+    pub u: Vec<u8>,
+    /// `width/2 * height/2` samples.
+    pub v: Vec<u8>,
+}
+
+/// A decoder that gives each picture at once. Panics on a stream that it cannot decode.
+#[derive(Debug)]
+pub struct Decoder(NonNull<sys::ISVCDecoder>);
 
 impl Decoder {
-    pub(crate) fn open() -> Self {
+    /// A decoder that has seen nothing; its first access unit must be an IDR.
+    pub fn open() -> Self {
         let mut raw = ptr::null_mut();
         // SAFETY: `raw` is a valid place for the pointer that the function writes.
         assert_eq!(unsafe { sys::source::APILoader::WelsCreateDecoder(&mut raw) }, 0);
@@ -29,7 +42,7 @@ impl Decoder {
     }
 
     /// Decodes an access unit that holds one whole picture.
-    pub(crate) fn decode(&mut self, avcc: &[u8]) -> Planes {
+    pub fn decode(&mut self, avcc: &[u8]) -> Decoded {
         let mut annex_b = Vec::new();
         for unit in bitstream::avcc_units(avcc) {
             annex_b.extend_from_slice(&[0, 0, 0, 1]);
@@ -52,7 +65,7 @@ impl Decoder {
             rows.flatten().copied().collect()
         };
         let (width, height) = (layout.iWidth, layout.iHeight);
-        Planes {
+        Decoded {
             size: CanvasSize { width: width as u32, height: height as u32 },
             y: plane(0, layout.iStride[0], width, height),
             u: plane(1, layout.iStride[1], width / 2, height / 2),
