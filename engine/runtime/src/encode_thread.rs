@@ -101,8 +101,8 @@ pub(crate) fn run(config: &EncodeConfig, control: &EncodeControl, stats: &Stats,
     loop {
         let now = Instant::now();
         let due = match pacer.due(now, control.viewers(), control.idr.load(Ordering::Acquire)) {
-            // A newer picture goes before a repeat of the old one.
-            Due::Repeat { .. } => control.pictures.take(Some(now), Instant::now),
+            // A newer picture goes before a repeat of the old one. While no encoder is to be had, nothing is due.
+            Due::Repeat { .. } => control.pictures.take(Some(station.retry_at.unwrap_or(now)), Instant::now),
             Due::Wait(until) => control.pictures.take(until, Instant::now),
         };
         let new = match due {

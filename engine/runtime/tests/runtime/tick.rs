@@ -1,8 +1,6 @@
 //! The tick in virtual time, between a ledger, a tile source that does what it is told and a device that takes notes.
-#![allow(clippy::unwrap_used)] // a test that stops is a test that tells
 
-mod stand;
-
+use crate::stand::{CANVAS, Recorder, Shelf, TILE_BYTES, dataset, overview, shade, summary, tile};
 use nc_core::data::lod::LevelPolicy;
 use nc_core::data::{Rect, TileKey};
 use nc_core::exchange::SharedLedger;
@@ -13,7 +11,6 @@ use nc_gpu::device_cpu::{CpuDevice, CpuOptions};
 use nc_runtime::{Laps, Outcome, Stage, Tick, Viewer};
 use nc_store::Arrival;
 use serde_json::{Value, json};
-use stand::{CANVAS, Recorder, Shelf, TILE_BYTES, dataset, overview, shade, summary, tile};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -41,7 +38,7 @@ struct Loop<D> {
 
 impl<D: RenderDevice> Loop<D> {
     fn new(channels: u64, budget: u64, device: D) -> Self {
-        let ledger = stand::ledger(dataset(channels));
+        let ledger = crate::stand::ledger(dataset(channels));
         let state = ledger.state();
         let viewer = Viewer::new(&state, LevelPolicy::default(), budget);
         let (shelf, now) = (Shelf::default(), Instant::now());
@@ -54,7 +51,7 @@ impl<D: RenderDevice> Loop<D> {
     }
 
     fn intend(&mut self, scope: &str, target: &str, key: &str, value: Value) -> &mut Self {
-        stand::intend(&self.ledger, self.now, scope, target, key, value);
+        crate::stand::intend(&self.ledger, self.now, scope, target, key, value);
         self
     }
 
@@ -440,7 +437,7 @@ fn the_idle_scene_closes_its_ops_and_draws_nothing() {
     let ledger = SharedLedger::new(nc_core::ledger::Ledger::new(nc_core::ledger::Seed::idle(CANVAS)).unwrap());
     let mut viewer = Viewer::new(&ledger.state(), LevelPolicy::default(), PLENTY);
     let (mut device, now) = (Recorder::default(), Instant::now());
-    stand::intend(&ledger, now, "dims", "y", "index", json!(3));
+    crate::stand::intend(&ledger, now, "dims", "y", "index", json!(3));
     let snapshot = ledger.state();
     let tick = Tick { now, snapshot, commands: Vec::new(), arrivals: Vec::new() };
     let outcome = viewer.tick(tick, &mut device, None, &mut NoClock).unwrap();
