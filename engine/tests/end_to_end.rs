@@ -1,0 +1,250 @@
+//! Whole sessions on the processor's device: what a client that decodes the packets sees, against what the data says.
+#![allow(clippy::unwrap_used)] // a test that stops is a test that tells
+
+mod made_up;
+mod observer;
+
+use made_up::{image, level};
+use nc_core::data::{CanvasSize, ColorRange};
+use nc_engine::api::Event;
+use nc_engine::{DeviceChoice, Engine, EngineConfig, Image};
+use nc_gpu::convert::to_rgba;
+use nc_gpu::testing::Decoded;
+use nc_store::{ReadError, ReadErrorKind};
+use observer::{Observer, Said};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+const CANVAS: CanvasSize = CanvasSize { width: 320, height: 240 };
+
+fn engine() -> Engine {
+    Engine::new(EngineConfig { device: DeviceChoice::Cpu, cache_bytes: 256 << 20, loader_threads: 1 })
+}
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../golden").join(name)
+}
+
+fn open(engine: &Engine, path: &Path) -> Image {
+    engine.open(path.to_str().unwrap()).unwrap()
+}
+
+/// The colour at an encoded row and column, in 8 bits.
+fn color(picture: &Decoded, row: u32, column: u32) -> [u8; 3] {
+    let planes = nc_gpu::api::I420 { y: &picture.y, u: &picture.u, v: &picture.v };
+    let rgba = to_rgba(planes, picture.size, ColorRange::Full)[(row * picture.size.width + column) as usize];
+    [0, 1, 2].map(|channel| rgba[channel].round().clamp(0.0, 255.0) as u8)
+}
+
+fn assert_close(got: [u8; 3], expected: [u8; 3], tolerance: u8, place: &str) {
+    assert!(got.iter().zip(expected).all(|(&a, b)| a.abs_diff(b) <= tolerance), "{place}: {got:?} instead of {expected:?}");
+}
+
+#[test]
+fn the_settled_picture_is_the_one_that_the_data_makes() {
+    for name in [
+        "data/fish4c_u16_v05_sharded_blosc.ome.zarr",
+        "data/ihc_rgb_v05_zstd.ome.zarr",
+        "data/droplet_tzyx_v05_ngffzarr.ome.zarr",
+        "data/cells3d_labels_v04.ome.zarr",
+        "reference/data/ramp_nan_yx_f32.ome.zarr",
+    ] {
+        let engine = engine();
+        let image = open(&engine, &golden(name));
+        let mut observer = Observer::start(&engine, image, CANVAS);
+        let quality = observer.await_picture();
+        assert!(quality.luma_db >= 35.0 && quality.chroma_db >= 35.0, "{name}: {quality:?}");
+    }
+}
+
+#[test]
+fn it_still_is_after_moving_stepping_and_recolouring() {
+    let engine = engine();
+    let mut observer = Observer::start(&engine, open(&engine, &golden("data/fish4c_u16_v05_sharded_blosc.ome.zarr")), CANVAS);
+    observer.await_picture();
+    observer.intend("camera", "main", "zoom", json!({"factor": 0.3, "anchor_px": [40, 200]}));
+    observer.intend("camera", "main", "pan", json!({"dx_px": 31.5, "dy_px": -17.25}));
+    observer.intend("layer", "layer-1", "colormap", json!("viridis"));
+    observer.intend("layer", "layer-2", "visible", json!(false));
+    observer.intend("layer", "layer-0", "gamma", json!(0.6));
+    observer.await_applied();
+    observer.await_picture();
+
+    let mut observer = Observer::start(&engine, open(&engine, &golden("data/droplet_tzyx_v05_ngffzarr.ome.zarr")), CANVAS);
+    for (axis, index) in [("t", 20), ("z", 3), ("t", 11)] {
+        observer.intend("dims", axis, "index", json!(index));
+        observer.await_applied();
+        observer.await_picture();
+    }
+}
+
+/// A letter F in data rows from the top: a bar down column 0, arms along rows 0 and 3.
+fn letter(row: u64, column: u64) -> u8 {
+    let (row, column) = (row / 8, column / 8);
+    let inked = column == 1 || (row == 1 && column < 6) || (row == 3 && column < 4);
+    if inked && (1..7).contains(&row) { 220 } else { 30 }
+}
+
+#[test]
+fn encoded_row_0_is_data_row_0_and_nothing_is_turned() {
+    let canvas = CanvasSize { width: 256, height: 256 };
+    let image = image(vec![level(&["y", "x"], &[64, 64], &[64, 64], 1.0)], &[], |_, at| Ok(letter(at[0], at[1])));
+    let mut observer = Observer::start(&engine(), image, canvas);
+    observer.await_picture();
+    for row in 0..8 {
+        for column in 0..8 {
+            // The middle of an 8 by 8 block of samples, each four pixels wide.
+            let shown = color(observer.picture(), row * 32 + 16, column * 32 + 16);
+            let expected = letter(u64::from(row) * 8, u64::from(column) * 8);
+            assert_close(shown, [expected; 3], 8, &format!("block {row}, {column}"));
+        }
+    }
+}
+
+#[test]
+fn colours_arrive_as_the_channels_say() {
+    let canvas = CanvasSize { width: 256, height: 256 };
+    let value = |channel: u64, row: u64, column: u64| match channel {
+        0 => (row / 16 * 85) as u8,
+        1 => (column / 16 * 85) as u8,
+        _ => ((row / 16 + 2 * (column / 16)) % 4 * 85) as u8,
+    };
+    let levels = vec![level(&["c", "y", "x"], &[3, 64, 64], &[1, 64, 64], 1.0)];
+    let colors = [[255, 0, 0], [0, 255, 0], [0, 0, 255]];
+    let image = image(levels, &colors, move |_, at| Ok(value(at[0], at[1], at[2])));
+    let mut observer = Observer::start(&engine(), image, canvas);
+    observer.await_picture();
+    for (row, column) in (0..4).flat_map(|row| (0..4).map(move |column| (row, column))) {
+        let expected = [0, 1, 2].map(|channel| value(channel, u64::from(row) * 16, u64::from(column) * 16));
+        let shown = color(observer.picture(), row * 64 + 32, column * 64 + 32);
+        assert_close(shown, expected, 8, &format!("patch {row}, {column}"));
+    }
+}
+
+#[test]
+fn a_damaged_chunk_is_replaced_by_the_coarser_level_and_told_once() {
+    let canvas = CanvasSize { width: 512, height: 512 };
+    let axes = ["y", "x"];
+    let levels = vec![level(&axes, &[512, 512], &[256, 256], 1.0), level(&axes, &[256, 256], &[256, 256], 2.0)];
+    let image = image(levels, &[], |level, at| match (level, at[0] < 256, at[1] < 256) {
+        (0, true, false) => Err(ReadError::new(ReadErrorKind::Decode, "wrong checksum")),
+        (0, ..) => Ok(200),
+        _ => Ok(90),
+    });
+    let mut observer = Observer::start(&engine(), image, canvas);
+    let warning = observer.await_warning();
+    assert!(warning.contains("chunk 0/1") && warning.contains("wrong checksum"), "{warning}");
+    observer.await_color(128, 128, [200; 3]);
+    observer.await_color(128, 384, [90; 3]);
+    // The server goes on, and says nothing more of it.
+    observer.intend("layer", "layer-0", "contrast_limits", json!([0, 400]));
+    observer.await_applied();
+    observer.await_color(384, 384, [128; 3]);
+    assert_eq!(observer.warnings(), 1);
+}
+
+#[test]
+fn a_damaged_chunk_of_the_only_level_is_left_empty() {
+    let canvas = CanvasSize { width: 256, height: 256 };
+    let image = image(vec![level(&["y", "x"], &[64, 64], &[32, 64], 1.0)], &[], |_, at| {
+        if at[0] < 32 { Err(ReadError::new(ReadErrorKind::Storage, "gone")) } else { Ok(160) }
+    });
+    let mut observer = Observer::start(&engine(), image, canvas);
+    assert!(observer.await_warning().contains("gone"));
+    observer.await_color(64, 128, [0; 3]);
+    observer.await_color(192, 128, [160; 3]);
+    assert_eq!(observer.warnings(), 1);
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() { copy(&entry.path(), &target) } else { std::fs::copy(entry.path(), target).map(drop).unwrap() }
+    }
+}
+
+#[test]
+fn a_broken_file_costs_its_chunk_and_a_missing_one_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ihc.ome.zarr");
+    copy(&golden("data/ihc_rgb_v05_zstd.ome.zarr"), &path);
+    std::fs::write(path.join("s0/c/0/1/1"), b"not zstd").unwrap();
+    std::fs::remove_file(path.join("s0/c/0/2/2")).unwrap();
+    let engine = engine();
+    let mut observer = Observer::start(&engine, open(&engine, &path), CanvasSize { width: 512, height: 512 });
+    let warning = observer.await_warning();
+    assert!(warning.contains("s0: chunk 0/1/1") || warning.contains("s0/c/0/1/1"), "{warning}");
+    observer.intend("layer", "layer-2", "visible", json!(false));
+    observer.await_applied();
+    assert_eq!(observer.warnings(), 1, "a chunk that is not stored is the fill value");
+}
+
+#[test]
+fn an_ack_comes_before_what_its_intent_causes() {
+    let engine = engine();
+    let mut observer = Observer::start(&engine, open(&engine, &golden("data/droplet_tzyx_v05_ngffzarr.ome.zarr")), CANVAS);
+    let asked: Vec<String> = (0..30).map(|n| observer.intend("dims", "t", "index", json!(n % 21))).collect();
+    observer.await_applied();
+    let order = observer.said();
+    let acks: Vec<&String> =
+        order.iter().filter_map(|said| if let Said::Ack(id, true) = said { Some(id) } else { None }).collect();
+    assert!(acks.into_iter().eq(&asked), "every intent is answered once, in order");
+    let mut acked = 0;
+    for said in &order {
+        match said {
+            Said::Ack(..) => acked += 1,
+            Said::Applied(op) => assert!(*op <= acked, "op {op} was announced after {acked} acks"),
+        }
+    }
+}
+
+#[test]
+fn rubbish_is_refused_and_changes_nothing() {
+    let engine = engine();
+    let mut observer = Observer::start(&engine, open(&engine, &golden("data/ihc_rgb_v05_zstd.ome.zarr")), CANVAS);
+    let before = observer.session().view();
+    let rubbish = [
+        ("", "", "", json!(null)),
+        ("volcano", "main", "erupt", json!(1)),
+        ("dims", "q", "index", json!(1)),
+        ("dims", "y", "index", json!(1.5)),
+        ("camera", "main", "zoom", json!({"factor": -1, "anchor_px": [0, 0]})),
+        ("camera", "main", "set", json!([[[]]])),
+        ("layer", "layer-99", "opacity", json!(0.5)),
+        ("layer", "layer-0", "contrast_limits", json!([1, 1])),
+        ("layer", "layer-0", "colormap", json!({"name": {"name": 1}})),
+        ("view", "main", "ndisplay", json!({})),
+        ("multiscale", "main", "policy", json!("mine")),
+    ];
+    let asked: Vec<String> =
+        rubbish.into_iter().map(|(scope, target, key, value)| observer.intend(scope, target, key, value)).collect();
+    for id in asked {
+        let (code, message) = observer.await_refusal(&id);
+        assert!(code.starts_with("state.") && !message.is_empty());
+    }
+    assert_eq!(observer.session().view().layers, before.layers);
+    assert_eq!(observer.session().view().op, before.op);
+    observer.intend("layer", "layer-0", "opacity", json!(0.25));
+    observer.await_applied();
+    assert_eq!(observer.session().view().layers[0].controls.opacity, 0.25);
+}
+
+#[test]
+fn a_client_that_comes_later_gets_an_idr_of_what_is_shown() {
+    let engine = engine();
+    let image = open(&engine, &golden("data/ihc_rgb_v05_zstd.ome.zarr"));
+    let mut observer = Observer::start(&engine, image, CANVAS);
+    observer.await_picture();
+    observer.forget_stream();
+    observer.session().request_idr();
+    observer.await_picture();
+}
+
+#[test]
+fn the_idle_scene_takes_intents_and_sends_no_packets() {
+    let mut observer = Observer::idle(&engine(), CANVAS);
+    observer.intend("dims", "y", "index", json!(5));
+    let events = observer.await_ack_only();
+    assert!(matches!(events, Event::Ack { outcome: Ok(_), .. }), "{events:?}");
+}

@@ -1,0 +1,301 @@
+//! A client without a network: it takes what a session tells, decodes the packets, and compares with a picture of its own.
+
+use nc_core::data::{CanvasSize, ColorRange, Footprint, TileKey, Transfer};
+use nc_core::scene::{AppliedView, LayerView, OpSeq};
+use nc_engine::api::{ClientId, Event, Packet, RawIntent, Sink};
+use nc_engine::{Engine, Image, Session, SessionConfig};
+use nc_gpu::api::{CapturedFrame, FrameFormat, RenderDevice, SliceLayer, SlicePass, SlicePlane};
+use nc_gpu::device_cpu::{CpuDevice, CpuOptions};
+use nc_gpu::testing::{Decoded, Decoder};
+use nc_store::{Arrival, Loader, LoaderConfig, ViewId};
+use serde_json::Value;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+
+/// A test that waits this long has failed.
+const PATIENCE: Duration = Duration::from_secs(60);
+const RANGE: ColorRange = ColorRange::Full;
+
+enum Told {
+    Event(Event),
+    Packet(Packet),
+}
+
+struct Collector(SyncSender<Told>);
+
+impl Sink for Collector {
+    fn event(&self, event: Event) {
+        // The observer may be gone already.
+        let _ = self.0.try_send(Told::Event(event));
+    }
+    fn packet(&self, packet: Packet) {
+        let _ = self.0.try_send(Told::Packet(packet));
+    }
+}
+
+/// What was said, in order: acks with whether the intent was accepted, and ops that were announced as applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Said {
+    Ack(String, bool),
+    Applied(u64),
+}
+
+/// How near a decoded picture is to the reference, as peak signal to noise ratios.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Quality {
+    pub(crate) luma_db: f64,
+    pub(crate) chroma_db: f64,
+}
+
+pub(crate) struct Observer {
+    session: Session,
+    image: Option<Image>,
+    told: Receiver<Told>,
+    decoder: Option<Decoder>,
+    picture: Option<Decoded>,
+    /// Intents sent, and those accepted: ops.
+    sent: u64,
+    accepted: u64,
+    answered: u64,
+    applied: OpSeq,
+    said: Vec<Said>,
+    refusals: Vec<(String, String, String)>,
+    warnings: Vec<String>,
+    acks: Vec<Event>,
+    packets: u64,
+}
+
+impl Observer {
+    /// Starts a session on `image` and watches it.
+    pub(crate) fn start(engine: &Engine, image: Image, canvas: CanvasSize) -> Self {
+        Self::observe(engine, Some(image), canvas)
+    }
+
+    /// Starts a session on nothing and watches it.
+    pub(crate) fn idle(engine: &Engine, canvas: CanvasSize) -> Self {
+        Self::observe(engine, None, canvas)
+    }
+
+    fn observe(engine: &Engine, image: Option<Image>, canvas: CanvasSize) -> Self {
+        let (tell, told) = sync_channel(1 << 16);
+        let config = SessionConfig { canvas, fps: 60.0, bitrate: 12_000_000, range: RANGE, slices: 2 };
+        let session = engine.start(image.clone(), config, Arc::new(Collector(tell))).unwrap();
+        session.set_viewers(1);
+        session.request_idr();
+        Self {
+            applied: session.view().op,
+            session,
+            image,
+            told,
+            decoder: None,
+            picture: None,
+            sent: 0,
+            accepted: 0,
+            answered: 0,
+            said: Vec::new(),
+            refusals: Vec::new(),
+            warnings: Vec::new(),
+            acks: Vec::new(),
+            packets: 0,
+        }
+    }
+
+    pub(crate) fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The last decoded picture.
+    pub(crate) fn picture(&self) -> &Decoded {
+        self.picture.as_ref().expect("a picture was awaited")
+    }
+
+    pub(crate) fn warnings(&self) -> usize {
+        self.warnings.len()
+    }
+
+    /// What was said until now.
+    pub(crate) fn said(&self) -> Vec<Said> {
+        self.said.clone()
+    }
+
+    /// Sends an intent; returns its id.
+    pub(crate) fn intend(&mut self, scope: &str, target: &str, key: &str, value: Value) -> String {
+        self.sent += 1;
+        let intent_id = format!("intent-{}", self.sent);
+        let intent = RawIntent {
+            client: ClientId(1),
+            intent_id: intent_id.clone(),
+            scope: scope.into(),
+            target: target.into(),
+            key: key.into(),
+            value,
+            received: Instant::now(),
+        };
+        self.session.submit(intent).unwrap();
+        intent_id
+    }
+
+    /// As a client that has just come: what was decoded so far is gone.
+    pub(crate) fn forget_stream(&mut self) {
+        (self.decoder, self.picture) = (None, None);
+    }
+
+    fn take(&mut self) {
+        match self.told.recv_timeout(PATIENCE).expect("nothing was told for long") {
+            Told::Packet(packet) => {
+                self.packets += 1;
+                if packet.idr && self.decoder.is_none() {
+                    self.decoder = Some(Decoder::open());
+                }
+                if let Some(decoder) = &mut self.decoder {
+                    self.picture = Some(decoder.decode(&packet.avcc));
+                }
+            }
+            Told::Event(event) => self.hear(event),
+        }
+    }
+
+    fn hear(&mut self, event: Event) {
+        match &event {
+            Event::Ack { intent_id, outcome, .. } => {
+                self.answered += 1;
+                self.accepted += u64::from(outcome.is_ok());
+                self.said.push(Said::Ack(intent_id.clone(), outcome.is_ok()));
+                if let Err(refused) = outcome {
+                    self.refusals.push((intent_id.clone(), refused.code.to_owned(), refused.message.clone()));
+                }
+                self.acks.push(event);
+            }
+            Event::Applied(applied) => {
+                self.applied = applied.view.op;
+                self.said.push(Said::Applied(applied.view.op.0));
+            }
+            Event::Warning { message, .. } => self.warnings.push(message.clone()),
+            Event::CameraEcho { .. } | Event::Stream(_) => {}
+        }
+    }
+
+    /// Takes what is told until `enough`.
+    fn until(&mut self, enough: impl Fn(&Self) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !enough(self) {
+            assert!(Instant::now() < deadline, "it did not come about");
+            self.take();
+        }
+    }
+
+    /// Waits until every intent is answered and every accepted one applied.
+    pub(crate) fn await_applied(&mut self) {
+        self.until(|o| o.answered == o.sent);
+        let accepted = OpSeq(self.accepted);
+        self.until(|o| o.session.view().op == accepted);
+    }
+
+    /// Waits for the refusal of an intent; returns its code and message.
+    pub(crate) fn await_refusal(&mut self, id: &str) -> (String, String) {
+        self.until(|o| o.said.iter().any(|said| matches!(said, Said::Ack(ack, _) if ack == id)));
+        let refusal = self.refusals.iter().find(|(refused, ..)| refused == id);
+        refusal.map(|(_, code, message)| (code.clone(), message.clone())).expect("it is refused")
+    }
+
+    /// Waits for the first warning.
+    pub(crate) fn await_warning(&mut self) -> String {
+        self.until(|o| !o.warnings.is_empty());
+        self.warnings[0].clone()
+    }
+
+    /// Waits for an ack; nothing but events may have come.
+    pub(crate) fn await_ack_only(&mut self) -> Event {
+        self.until(|o| !o.acks.is_empty());
+        assert_eq!(self.packets, 0);
+        self.acks.remove(0)
+    }
+
+    /// Waits until the decoded luma at an encoded row and column is about that of a gray.
+    pub(crate) fn await_color(&mut self, row: u32, column: u32, gray: [u8; 3]) {
+        self.until(|o| {
+            let at = |p: &Decoded| p.y[(row * p.size.width + column) as usize].abs_diff(gray[0]) <= 4;
+            o.picture.as_ref().is_some_and(at)
+        });
+    }
+
+    /// Waits until the decoded picture is that of the session's view, at 35 dB or better in every plane.
+    pub(crate) fn await_picture(&mut self) -> Quality {
+        let frame = reference(self.image.as_ref().expect("an image"), &self.session.view());
+        let (deadline, mut best) = (Instant::now() + PATIENCE, None);
+        while Instant::now() < deadline {
+            if let Some(quality) = self.picture.as_ref().map(|picture| compare(picture, &frame)) {
+                if quality.luma_db >= 35.0 && quality.chroma_db >= 35.0 {
+                    return quality;
+                }
+                best = Some(quality);
+            }
+            self.take();
+        }
+        panic!("the picture did not come: {best:?}");
+    }
+}
+
+fn psnr(a: &[u8], b: &[u8]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    let squares: f64 = a.iter().zip(b).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum();
+    10.0 * (255.0 * 255.0 * a.len() as f64 / squares.max(1e-9)).log10()
+}
+
+fn compare(picture: &Decoded, frame: &CapturedFrame) -> Quality {
+    assert_eq!(picture.size, frame.size);
+    let planes = frame.data.i420();
+    Quality { luma_db: psnr(&picture.y, planes.y), chroma_db: psnr(&picture.u, planes.u).min(psnr(&picture.v, planes.v)) }
+}
+
+/// The picture of a view with everything loaded, made apart from the session.
+fn reference(image: &Image, view: &AppliedView) -> CapturedFrame {
+    let dataset = view.dataset.as_ref().expect("a dataset");
+    let (row, col) = (view.displayed()[0], view.displayed()[1]);
+    let shown = view.plane.rect.expanded_to(view.canvas);
+    let (x, y) = (dataset.sample_axis(view.level, col), dataset.sample_axis(view.level, row));
+    let mut device = CpuDevice::new(view.canvas, CpuOptions { simd: false, threads: 1 });
+    let mut layers = Vec::new();
+    for layer in view.layers.iter().filter(|layer| layer.controls.visible) {
+        let key = dataset.plane(&layer.spec, view.level, row, col, &view.step);
+        let tiles = Footprint::of(shown, x, y, 1).tiles().into_iter().map(|(ty, tx)| TileKey { plane: key, ty, tx });
+        load(image, &tiles.collect::<Vec<_>>(), &mut device);
+        layers.push(slice_layer(layer, SlicePlane { key, x, y }));
+    }
+    device.draw_slice(&SlicePass { canvas: view.canvas, view: shown, layers }).unwrap();
+    device.capture(FrameFormat::I420 { range: RANGE }).unwrap()
+}
+
+fn slice_layer(layer: &LayerView, plane: SlicePlane) -> SliceLayer {
+    let c = &layer.controls;
+    let limits = (c.contrast_limits.0 as f32, c.contrast_limits.1 as f32);
+    SliceLayer {
+        planes: vec![plane],
+        interpolation: c.interpolation,
+        transfer: Transfer { limits, gamma: c.gamma as f32, table: c.colormap.clone() },
+        opacity: c.opacity as f32,
+        blending: c.blending,
+    }
+}
+
+/// Loads tiles onto the device.
+fn load(image: &Image, tiles: &[TileKey], device: &mut CpuDevice) {
+    let loader = Loader::new(LoaderConfig { threads: 1, cache_bytes: 64 << 20 });
+    let (wake, woken) = sync_channel(1);
+    loader.attach(ViewId(0), Arc::new(move || wake.try_send(()).unwrap_or_default()));
+    loader.want(ViewId(0), image, tiles);
+    let mut missing = tiles.len();
+    while missing > 0 {
+        woken.recv_timeout(PATIENCE).expect("the loader brings the tiles");
+        for arrival in loader.take_arrivals(ViewId(0)) {
+            match arrival {
+                Arrival::Tile { key, tile } => {
+                    device.upload(key, &tile).unwrap();
+                    missing -= 1;
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
