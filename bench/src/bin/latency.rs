@@ -1,7 +1,7 @@
 //! Measures a release build of `napari-cuda serve` from outside, as a client does, and prints one JSON document.
 
 use anyhow::{Context, Result};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use nc_bench::client::Viewer;
 use nc_bench::distribution::{Distribution, rounded};
 use nc_bench::machine;
@@ -10,7 +10,7 @@ use nc_bench::scenario::{Scenario, Stack};
 use nc_bench::server::{Data, Server};
 use nc_core::data::ImageId;
 use nc_core::scene::ImageInfo;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -33,9 +33,25 @@ struct Args {
     /// Processes started for each figure of the start-up
     #[arg(long, default_value_t = 10)]
     starts: usize,
+    /// Measure only these
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Part::Start, Part::Samples, Part::Whole, Part::Memory])]
+    parts: Vec<Part>,
     /// Kept in the document, such as a date
     #[arg(long)]
     note: Option<String>,
+}
+
+/// What is measured with server processes of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Start-up
+    Start,
+    /// Motion and rest with a sample to a pixel
+    Samples,
+    /// Motion with the whole image in view
+    Whole,
+    /// Resident memory
+    Memory,
 }
 
 fn main() -> Result<()> {
@@ -66,8 +82,17 @@ async fn measure(args: &Args) -> Result<Value> {
 }
 
 async fn run(args: &Args, data: &Data, stack: Stack) -> Result<Value> {
-    Ok(json!({"start": start(args, data).await?, "samples": samples(args, data, stack).await?,
-        "whole": whole(args, data, stack).await?, "memory": memory(args, data, stack).await?}))
+    let mut results = Map::new();
+    for part in &args.parts {
+        let (name, result) = match part {
+            Part::Start => ("start", start(args, data).await?),
+            Part::Samples => ("samples", samples(args, data, stack).await?),
+            Part::Whole => ("whole", whole(args, data, stack).await?),
+            Part::Memory => ("memory", memory(args, data, stack).await?),
+        };
+        results.insert(name.to_owned(), result);
+    }
+    Ok(Value::Object(results))
 }
 
 /// The middle of the image, a sample of the finest level to a pixel.
