@@ -1,0 +1,203 @@
+//! The program from outside: what it prints, where, and how it ends.
+#![allow(clippy::unwrap_used)] // a test that stops is a test that tells
+
+use serde_json::Value;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+fn napari_cuda(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_napari-cuda"));
+    command.args(arguments).env_clear().env("RUST_BACKTRACE", "1").stdin(Stdio::null()).output().unwrap()
+}
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(name)
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// Bad input: exit code 2, nothing on standard output, one line on standard error that names each of `naming`.
+fn assert_refused(arguments: &[&str], naming: &[&str]) {
+    let output = napari_cuda(arguments);
+    let error = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {error}");
+    assert_eq!(text(&output.stdout), "", "{arguments:?}");
+    assert_eq!(error.lines().count(), 1, "{arguments:?}: {error}");
+    assert!(error.starts_with("napari-cuda: "), "{arguments:?}: {error}");
+    for word in naming {
+        assert!(error.contains(word), "{arguments:?} does not name {word:?}: {error}");
+    }
+    assert!(!error.contains("panicked") && !error.contains("backtrace") && !error.contains(".rs:"), "{error}");
+}
+
+/// Both commands that open an image refuse it alike.
+fn assert_unreadable(path: &Path, naming: &[&str]) {
+    let path = path.to_str().unwrap();
+    assert_refused(&["info", path], naming);
+    let free = ["--state-port", "0", "--pixel-port", "0", "--http-port", "0", "--log-level", "error"];
+    assert_refused(&[&["serve", path], &free[..]].concat(), naming);
+}
+
+fn write(path: &Path, content: &str) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, content).unwrap();
+}
+
+/// A zarr 3 array of the given element type and codecs.
+fn array(folder: &Path, data_type: &str, codecs: &str) {
+    let document = format!(
+        r#"{{"zarr_format": 3, "node_type": "array", "shape": [16, 16], "data_type": "{data_type}", "fill_value": 0,
+            "chunk_grid": {{"name": "regular", "configuration": {{"chunk_shape": [16, 16]}}}},
+            "chunk_key_encoding": {{"name": "default"}}, "codecs": {codecs}, "attributes": {{}}}}"#
+    );
+    write(&folder.join("zarr.json"), &document);
+}
+
+const PLAIN: &str = r#"[{"name": "bytes", "configuration": {"endian": "little"}}]"#;
+
+#[test]
+fn data_that_cannot_be_opened_is_refused_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name);
+
+    assert_unreadable(&place("missing.ome.zarr"), &["missing.ome.zarr"]);
+
+    write(&place("notes/readme.txt"), "no image");
+    assert_unreadable(&place("notes"), &["notes"]);
+    assert_unreadable(&place("notes/readme.txt"), &["readme.txt"]);
+
+    write(&place("broken/zarr.json"), r#"{"zarr_format": 3, "node_type": "group", "attributes": {"ome": "#);
+    assert_unreadable(&place("broken"), &["broken"]);
+
+    write(
+        &place("hollow/zarr.json"),
+        r#"{"zarr_format": 3, "node_type": "group", "attributes": {"ome": {"version": "0.5", "multiscales": [{"axes": 7}]}}}"#,
+    );
+    assert_unreadable(&place("hollow"), &["hollow"]);
+
+    array(&place("complex"), "complex64", PLAIN);
+    assert_unreadable(&place("complex"), &["complex", "complex64"]);
+
+    array(&place("coded"), "uint8", r#"[{"name": "bytes"}, {"name": "enigma", "configuration": {}}]"#);
+    assert_unreadable(&place("coded"), &["coded", "enigma"]);
+
+    // The same array with nothing wrong opens.
+    array(&place("sound"), "uint8", PLAIN);
+    assert!(napari_cuda(&["info", place("sound").to_str().unwrap()]).status.success());
+}
+
+#[test]
+fn bad_values_are_refused_with_what_is_allowed() {
+    assert_refused(&["serve", "--width", "641"], &["--width", "641", "even"]);
+    assert_refused(&["serve", "--height", "nought"], &["--height", "nought", "even"]);
+    assert_refused(&["serve", "--device", "vulkan"], &["--device", "vulkan", "cpu", "gl"]);
+    assert_refused(&["serve", "--http-port", "nonsense"], &["--http-port", "nonsense", "65535"]);
+    assert_refused(&["serve", "--state-port", "65536"], &["--state-port", "65536"]);
+    assert_refused(&["serve", "--fps", "0"], &["--fps", "frames per second from 1 to"]);
+    assert_refused(&["serve", "--color-range", "wide"], &["--color-range", "full", "limited"]);
+    assert_refused(&["serve", "image", "--demo"], &["DATA", "--demo", "one of them"]);
+}
+
+#[test]
+fn a_bad_variable_is_named() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_napari-cuda"));
+    let output = command.arg("serve").env_clear().env("NAPARI_CUDA_WIDTH", "641").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let error = text(&output.stderr);
+    assert!(error.lines().count() == 1 && error.contains("NAPARI_CUDA_WIDTH") && error.contains("641"), "{error}");
+}
+
+#[test]
+fn a_taken_port_is_refused_with_the_flag_that_changes_it() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    for flag in ["--state-port", "--pixel-port", "--http-port"] {
+        let free = ["--state-port", "--pixel-port", "--http-port"].into_iter().filter(|other| *other != flag);
+        let mut arguments = vec!["serve", "--demo", "--log-level", "error", flag, &port];
+        free.for_each(|other| arguments.extend([other, "0"]));
+        assert_refused(&arguments, &[&port, flag]);
+    }
+}
+
+#[test]
+fn words_that_do_not_exist_end_with_usage_and_code_2() {
+    for arguments in [&["serve", "--fulll-screen"][..], &["paint"], &["info"], &["info", "a", "b"], &["doctor", "--loud"], &[]] {
+        let output = napari_cuda(arguments);
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {error}");
+        assert!(error.contains("Usage:") && !error.contains("panicked"), "{arguments:?}: {error}");
+    }
+}
+
+/// Golden images with lines that `info` must have of them.
+const IMAGES: [(&str, &[&str]); 5] = [
+    ("fish4c_u16_v05_sharded_blosc.ome.zarr", &["OME-Zarr 0.5", "uint16", "4 × 1024 × 1024", "level 4", "channel 3"]),
+    ("ihc_rgb_v05_zstd.ome.zarr", &["OME-Zarr 0.5", "uint8", "3 × 512 × 512", "level 3", "#ff0000"]),
+    ("droplet_tzyx_v05_ngffzarr.ome.zarr", &["OME-Zarr 0.5", "uint8", "21 × 16 × 30 × 31"]),
+    ("cells3d_labels_v04.ome.zarr", &["OME-Zarr 0.4", "uint16", "31 × 61 × 57"]),
+    ("cells3d_labels_v05.ome.zarr", &["OME-Zarr 0.5", "uint16", "31 × 61 × 57"]),
+];
+
+#[test]
+fn info_says_what_an_image_holds() {
+    for (name, expected) in IMAGES {
+        let path = golden("data").join(name);
+        let output = napari_cuda(&["info", path.to_str().unwrap()]);
+        let said = text(&output.stdout);
+        assert!(output.status.success() && output.stderr.is_empty(), "{name}: {}", text(&output.stderr));
+        for word in [name, "axes", "level 0", "chunks"].iter().chain(expected) {
+            assert!(said.contains(word), "{name} does not say {word:?}:\n{said}");
+        }
+    }
+}
+
+#[test]
+fn info_speaks_json() {
+    for (name, _) in IMAGES {
+        let output = napari_cuda(&["info", "--json", golden("data").join(name).to_str().unwrap()]);
+        let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let axes = said["axes"].as_array().unwrap().len();
+        let levels = said["levels"].as_array().unwrap();
+        assert!(axes >= 3 && levels.iter().all(|level| level["shape"].as_array().unwrap().len() == axes), "{name}: {said}");
+        assert!(said["dtype"].is_string() && said["location"].as_str().unwrap().contains(name));
+    }
+}
+
+#[test]
+fn doctor_says_what_there_is_and_what_is_chosen() {
+    let output = napari_cuda(&["doctor"]);
+    let said = text(&output.stdout);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(["processor", "device", "encoder"].iter().all(|word| said.contains(word)), "{said}");
+
+    let output = napari_cuda(&["doctor", "--json"]);
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(["cpu", "gl"].contains(&said["chosen"]["device"].as_str().unwrap()), "{said}");
+    assert!(said["cpu"]["threads"].as_u64().unwrap() >= 1 && said["encoders"][0]["assembly"].is_boolean(), "{said}");
+}
+
+#[test]
+fn version_and_help_are_there() {
+    let version = napari_cuda(&["--version"]);
+    assert_eq!(text(&version.stdout).trim(), format!("napari-cuda {}", env!("CARGO_PKG_VERSION")));
+    let help = text(&napari_cuda(&["--help"]).stdout);
+    assert!(["serve", "info", "doctor"].iter().all(|command| help.contains(command)), "{help}");
+    let serve = text(&napari_cuda(&["serve", "--help"]).stdout);
+    for flag in ["--demo", "--host", "--http-port", "--width", "--device", "--cache-mb", "default: 8083", "default: 127.0.0.1"] {
+        assert!(serve.contains(flag), "{flag}:\n{serve}");
+    }
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_failure_worth_a_panic() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_napari-cuda"));
+    let path = golden("data").join(IMAGES[0].0);
+    let command = command.args(["info", path.to_str().unwrap()]).stderr(Stdio::piped());
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = command.stdout(writer).spawn().unwrap().wait_with_output().unwrap();
+    assert!(!text(&output.stderr).contains("panicked"), "{}", text(&output.stderr));
+}
