@@ -2,6 +2,7 @@
 //! something in.
 
 use crate::api::RawIntent;
+use crate::session::Busy;
 use nc_core::ledger::AppliedCommit;
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -51,11 +52,11 @@ impl Inbox {
         self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives the intent back if there is no room.
-    pub(crate) fn intent(&self, intent: RawIntent) -> Result<(), RawIntent> {
+    /// Refuses the intent if there is no room.
+    pub(crate) fn intent(&self, intent: RawIntent) -> Result<(), Busy> {
         let mut shelves = self.lock();
         if shelves.intents.len() >= INTENTS || shelves.stopped {
-            return Err(intent);
+            return Err(Busy);
         }
         shelves.intents.push_back(intent);
         drop(shelves);

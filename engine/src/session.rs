@@ -118,7 +118,7 @@ impl Session {
 
     /// Hands an intent to the control thread; an [`crate::api::Event::Ack`] answers it. Never waits.
     pub fn submit(&self, intent: RawIntent) -> Result<(), Busy> {
-        self.inner.inbox.intent(intent).map_err(|_| Busy)
+        self.inner.inbox.intent(intent)
     }
 
     /// Makes the next access unit an IDR.

@@ -5,11 +5,14 @@ use nc_core::data::{Footprint, TILE, TileKey};
 use nc_core::exchange::Signal;
 use nc_core::scene::Dataset;
 use nc_store::{Arrival, Image, Loader, ViewId};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Samples looked at per side, at most.
 const EDGE: u32 = 4 * TILE;
+/// Tiles that hold them, at most: the window may begin within a tile.
+const MOST_TILES: usize = ((EDGE / TILE + 1) * (EDGE / TILE + 1)) as usize;
 /// Longest wait for them; a slow store must not hold up the start.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -48,10 +51,10 @@ fn middle_tiles(dataset: &Dataset, layer: usize) -> Vec<TileKey> {
         (start, (start + EDGE).min(len))
     };
     let ((x0, x1), (y0, y1)) = (middle(col), middle(row));
-    Footprint { x0, x1, y0, y1 }.tiles().into_iter().map(|(ty, tx)| TileKey { plane, ty, tx }).collect()
+    Footprint { x0, x1, y0, y1 }.tiles(MOST_TILES).into_iter().map(|(ty, tx)| TileKey { plane, ty, tx }).collect()
 }
 
-/// Waits for the tiles, or what there is of them when a chunk is damaged or patience ends.
+/// Waits for the tiles, or what there is of them when patience ends. Tiles with a damaged chunk are left out.
 fn read(image: &Image, loader: &Loader, view: ViewId, wants: &[TileKey]) -> Vec<(TileKey, Vec<f32>)> {
     let signal = Arc::new(Signal::default());
     let wake = signal.clone();
@@ -59,19 +62,22 @@ fn read(image: &Image, loader: &Loader, view: ViewId, wants: &[TileKey]) -> Vec<
     loader.want(view, image, wants);
     let deadline = Instant::now() + PATIENCE;
     let mut read = Vec::new();
-    let mut damaged = false;
-    while read.len() < wants.len() && !damaged && Instant::now() < deadline {
+    let mut damaged = HashSet::new();
+    while read.len() < wants.len() && Instant::now() < deadline {
         for arrival in loader.take_arrivals(view) {
             match arrival {
                 Arrival::Tile { key, tile } => read.push((key, (0..tile.samples.len()).map(|i| tile.samples.get(i)).collect())),
-                Arrival::Fault { .. } => damaged = true,
+                Arrival::Fault { key, .. } => {
+                    damaged.insert(key);
+                }
                 Arrival::Overview { .. } => {}
             }
         }
-        if read.len() < wants.len() && !damaged {
+        if read.len() < wants.len() {
             signal.wait(Some(deadline), Instant::now);
         }
     }
     loader.detach(view);
+    read.retain(|(key, _)| !damaged.contains(key));
     read
 }

@@ -12,17 +12,19 @@ pub struct CameraOutcome {
     pub zoom: Option<f64>,
     /// Whether the view went somewhere else altogether, rather than moved.
     pub jumped: bool,
+    /// Whether there was a reset, which clients expect to come with a keyframe (PROTOCOL §10.5).
+    pub reset: bool,
 }
 
 /// Applies `commands` to `rect`. `home` is what a reset shows. Commands meant for 3D are dropped.
 pub fn apply(rect: Rect, canvas: CanvasSize, home: Rect, commands: &[CameraCommand]) -> CameraOutcome {
-    let start = CameraOutcome { rect, zoom: None, jumped: false };
+    let start = CameraOutcome { rect, zoom: None, jumped: false, reset: false };
     commands.iter().filter(|c| c.ndisplay == 2).fold(start, |state, command| {
-        let CameraOutcome { rect, zoom, jumped } = state;
+        let CameraOutcome { rect, zoom, .. } = state;
         let zoomed = |factor: f64| Some(zoom.unwrap_or(1.0) * factor);
         // Points were measured on the command's canvas; the pose is the same on any.
         let at = command.canvas;
-        let next = |rect: Rect, zoom: Option<f64>| CameraOutcome { rect: sane(rect, state.rect), zoom, jumped };
+        let next = |rect: Rect, zoom: Option<f64>| CameraOutcome { rect: sane(rect, state.rect), zoom, ..state };
         match command.motion {
             CameraMotion::Zoom { factor, anchor } => next(plane_camera::zoom(rect, at, factor, anchor, home), zoomed(factor)),
             CameraMotion::Pan { dx, dy } => next(plane_camera::pan(rect, at, dx, dy), zoom),
@@ -30,7 +32,7 @@ pub fn apply(rect: Rect, canvas: CanvasSize, home: Rect, commands: &[CameraComma
                 next(plane_camera::similarity(rect, at, scale, offset, home), if scale == 1.0 { zoom } else { zoomed(scale) })
             }
             CameraMotion::Orbit { .. } => state,
-            CameraMotion::Reset => CameraOutcome { rect: home, zoom: None, jumped: true },
+            CameraMotion::Reset => CameraOutcome { rect: home, zoom: None, jumped: true, reset: true },
             CameraMotion::Set { center, zoom: scale, rect: asked } => {
                 let mut rect = asked.map_or(rect, |[left, bottom, width, height]| Rect { left, bottom, width, height });
                 if let Some(scale) = scale {

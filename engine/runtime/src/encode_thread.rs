@@ -21,6 +21,8 @@ pub struct Picture {
     pub received: Option<Instant>,
     /// When the newest intent arrived, if this is the first picture since then that lacks no tile.
     pub completes: Option<Instant>,
+    /// Whether it has to be an IDR, for what it shows.
+    pub keyframe: bool,
     /// Whether row 0 is the bottom of what a person should see.
     pub flip: bool,
 }
@@ -117,7 +119,9 @@ pub(crate) fn run(config: &EncodeConfig, control: &EncodeControl, stats: &Stats,
         let watched = control.viewers() > 0;
         let repeat = matches!(pacer.due(Instant::now(), control.viewers(), idr), Due::Repeat { .. });
         if (new && (watched || station.sets.is_none())) || (!new && repeat) {
-            control.idr.store(false, Ordering::Release);
+            // Taken, not read and cleared: a request that comes meanwhile stands for the next picture.
+            let idr = control.idr.swap(false, Ordering::AcqRel);
+            let idr = idr || station.last.as_ref().is_some_and(|picture| new && picture.keyframe);
             let made = station.encode(idr, new);
             if idr && !made {
                 control.idr.store(true, Ordering::Release);

@@ -84,11 +84,8 @@ impl Pacer {
         if viewers == 0 {
             return Due::Wait(None);
         }
-        if idr {
-            return Due::Repeat { idr: true };
-        }
-        let at = last + if self.repeats_left > 0 { self.interval } else { KEEP_ALIVE };
-        if now >= at { Due::Repeat { idr: false } } else { Due::Wait(Some(at)) }
+        let at = last + if idr || self.repeats_left > 0 { self.interval } else { KEEP_ALIVE };
+        if now >= at { Due::Repeat { idr } } else { Due::Wait(Some(at)) }
     }
 }
 
@@ -155,11 +152,12 @@ mod tests {
     }
 
     #[test]
-    fn an_idr_request_is_served_at_once_but_not_before_there_is_a_picture() {
+    fn an_idr_request_is_served_within_a_frame_but_not_before_there_is_a_picture() {
         let now = Instant::now();
         let mut pacer = Pacer::new(INTERVAL);
         assert_eq!(pacer.due(now, 1, true), Due::Wait(None));
         pacer.encoded(now, true);
-        assert_eq!(pacer.due(now, 1, true), Due::Repeat { idr: true });
+        assert_eq!(pacer.due(now, 1, true), Due::Wait(Some(now + INTERVAL)));
+        assert_eq!(pacer.due(now + INTERVAL, 1, true), Due::Repeat { idr: true });
     }
 }

@@ -8,7 +8,7 @@ use crate::tick::{Laps, Tick, Viewer};
 use crate::tile_source::TileSource;
 use nc_core::data::lod::LevelPolicy;
 use nc_core::exchange::{SharedLedger, Signal};
-use nc_core::ledger::{AppliedBatch, AppliedCommit, State};
+use nc_core::ledger::{AppliedBatch, AppliedCommit, OpKind, State};
 use nc_core::scene::OpSeq;
 use nc_gpu::api::{DeviceError, DeviceInfo, FrameFormat, RenderDevice};
 use std::sync::Arc;
@@ -87,7 +87,7 @@ impl RenderThread {
         let render_thread = spawn(
             "render",
             Box::new(move || {
-                let mut stage = RenderLoop { ledger, signal, stop, source, config: render, control, stats };
+                let mut stage = RenderLoop { ledger, signal, stop, source, config: render, control, stats, attempt: None };
                 supervised("render", || stage.run(&mut *render_output));
             }),
         )?;
@@ -121,6 +121,14 @@ struct RenderLoop {
     config: RenderConfig,
     control: Arc<EncodeControl>,
     stats: Arc<Stats>,
+    /// The turn in progress; still there when the loop starts, if a panic ended the turn.
+    attempt: Option<Attempt>,
+}
+
+/// A turn in progress: what it applies, and what to go back to if that fails.
+struct Attempt {
+    snapshot: Arc<State>,
+    last_good: Arc<State>,
 }
 
 /// What changes from turn to turn of the loop.
@@ -129,8 +137,6 @@ struct Turn {
     device: Box<dyn RenderDevice>,
     last_good: Arc<State>,
     cap: FrameCap,
-    /// The snapshot of the tick in progress.
-    attempted: Arc<State>,
     /// Device failures since the last picture.
     failures: u32,
     /// The oldest intent whose picture was captured but dropped, or could not be captured yet.
@@ -138,6 +144,8 @@ struct Turn {
     /// The newest intent, while no picture without gaps was handed over since.
     incomplete: Option<Instant>,
     capture_due: bool,
+    /// The next captured picture has to be a keyframe.
+    keyframe: bool,
 }
 
 impl RenderLoop {
@@ -146,19 +154,20 @@ impl RenderLoop {
     }
 
     fn run(&mut self, output: &mut dyn RenderOutput) {
+        self.fail_attempt(output);
         let Some(device) = self.open_device(0, output) else { return };
         let state = self.ledger.state();
         let viewer = Viewer::new(&state, self.config.policy, self.config.tile_budget);
         let mut turn = Turn {
             viewer,
             device,
-            last_good: state.clone(),
-            attempted: state,
+            last_good: state,
             failures: 0,
             cap: FrameCap::new(self.config.interval),
             waiting: None,
             incomplete: None,
             capture_due: false,
+            keyframe: false,
         };
         let mut wake_at = Some(Instant::now());
         while !self.stopped() {
@@ -181,9 +190,9 @@ impl RenderLoop {
     }
 
     /// One tick, commit, and capture of what it drew.
-    fn turn(&self, turn: &mut Turn, output: &mut dyn RenderOutput) -> Result<Option<Instant>, DeviceError> {
+    fn turn(&mut self, turn: &mut Turn, output: &mut dyn RenderOutput) -> Result<Option<Instant>, DeviceError> {
         let snapshot = self.ledger.state();
-        turn.attempted = snapshot.clone();
+        self.attempt = Some(Attempt { snapshot: snapshot.clone(), last_good: turn.last_good.clone() });
         let commands = self.ledger.take_commands(snapshot.scene.op_seq);
         let arrivals = self.source.as_ref().map(|s| s.take_arrivals()).unwrap_or_default();
         let source = self.source.as_deref().map(|s| s as &dyn TileSource);
@@ -204,12 +213,15 @@ impl RenderLoop {
             let received = commit.iter().flat_map(|c| &c.closed).map(|op| op.received).min();
             turn.waiting = turn.waiting.into_iter().chain(received).min();
             turn.incomplete = turn.incomplete.max(commit.iter().flat_map(|c| &c.closed).map(|op| op.received).max());
+            // Changes of mode and level come with a keyframe (PROTOCOL §10.5).
+            turn.keyframe |= commit.iter().flat_map(|c| &c.closed).any(|op| matches!(op.kind, OpKind::View | OpKind::Level));
             op = commit.as_ref().map(|c| c.view.op);
             if let Some(commit) = commit {
                 output.applied(commit);
             }
             turn.last_good = snapshot;
         }
+        turn.keyframe |= outcome.keyframe;
         if outcome.drawn {
             turn.cap.drawn(begun);
             turn.failures = 0;
@@ -217,6 +229,9 @@ impl RenderLoop {
             self.stats.count(|s| &s.frames);
             self.stats.tile_bytes.store(turn.viewer.tile_bytes(), Ordering::Relaxed);
         } else if !turn.capture_due {
+            if std::mem::take(&mut turn.keyframe) {
+                self.control.request_idr();
+            }
             // What was answered without a new picture has its answer already.
             turn.waiting = None;
             turn.incomplete = turn.incomplete.filter(|_| missing > 0);
@@ -226,6 +241,7 @@ impl RenderLoop {
             self.capture(turn, op.unwrap_or(turn.last_good.scene.op_seq))?;
             laps.lap(Stage::Capture);
         }
+        self.attempt = None;
         let retry = turn.capture_due.then(|| Instant::now() + self.config.interval);
         Ok(outcome.wake_at.into_iter().chain(retry).min())
     }
@@ -238,10 +254,21 @@ impl RenderLoop {
         };
         turn.capture_due = false;
         let completes = if turn.viewer.missing() == 0 { turn.incomplete.take() } else { None };
-        let picture = Picture { frame, op, received: turn.waiting.take(), completes, flip: false };
+        let picture = Picture {
+            frame,
+            op,
+            received: turn.waiting.take(),
+            completes,
+            keyframe: std::mem::take(&mut turn.keyframe),
+            flip: false,
+        };
         if let Some(dropped) = self.control.pictures.push(picture) {
             self.stats.count(|s| &s.frames_dropped);
             turn.waiting = dropped.received;
+            if dropped.keyframe {
+                // The picture that took its place inherits that.
+                self.control.request_idr();
+            }
             turn.incomplete = turn.incomplete.max(dropped.completes);
         }
         Ok(())
@@ -257,17 +284,21 @@ impl RenderLoop {
             .ok()
     }
 
+    /// The turn in progress came to nothing: its ops fail and their leaves go back.
+    fn fail_attempt(&mut self, output: &mut dyn RenderOutput) {
+        let Some(Attempt { snapshot, last_good }) = self.attempt.take() else { return };
+        if snapshot.scene.op_seq > self.ledger.state().scene.applied_seq
+            && let Some(commit) = self.commit(AppliedBatch::new(snapshot).failed(last_good), output)
+        {
+            output.applied(commit);
+        }
+    }
+
     /// The device failed: the ops of this turn fail, their leaves go back, and another device is made.
-    fn recover(&self, turn: &mut Turn, error: &DeviceError, output: &mut dyn RenderOutput) -> Option<Box<dyn RenderDevice>> {
+    fn recover(&mut self, turn: &mut Turn, error: &DeviceError, output: &mut dyn RenderOutput) -> Option<Box<dyn RenderDevice>> {
         output.device_fault(format!("{error}; making another device"));
         self.stats.count(|s| &s.device_resets);
-        let attempted = turn.attempted.clone();
-        if attempted.scene.op_seq > self.ledger.state().scene.applied_seq {
-            let batch = AppliedBatch::new(attempted).failed(turn.last_good.clone());
-            if let Some(commit) = self.commit(batch, output) {
-                output.applied(commit);
-            }
-        }
+        self.fail_attempt(output);
         turn.failures += 1;
         let device = self.open_device(turn.failures, output);
         turn.viewer.device_replaced();

@@ -50,6 +50,11 @@ impl Thumbnails {
         self.overviews.insert(plane, Arc::new(overview.unwrap_or(empty)));
     }
 
+    /// The answer to the last request may never come; ask again.
+    pub fn forget_request(&mut self) {
+        self.asked = None;
+    }
+
     /// What is due at `now`, when the scene last changed at `changed`.
     pub fn due(&mut self, state: &State, now: Instant, changed: Instant) -> ThumbnailWork {
         let recipes: Vec<Recipe> = (0..state.layers.len()).filter_map(|i| recipe(state, i)).collect();

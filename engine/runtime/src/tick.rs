@@ -37,6 +37,10 @@ const ZOOM_HINT_AGE: Duration = Duration::from_millis(500);
 /// Most bytes of cached tiles that one tick hands to the device; the rest follows in the next.
 const UPLOAD_BYTES: usize = 16 << 20;
 
+/// Told once a dataset.
+const CROPPED: &str =
+    "this view needs more memory than the cache has: only its middle is drawn; zoom in, or give more --cache-mb";
+
 /// What a tick is given.
 #[derive(Debug)]
 pub struct Tick {
@@ -61,6 +65,8 @@ pub struct Outcome {
     pub wake_at: Option<Instant>,
     /// Damaged chunks, one line each.
     pub faults: Vec<String>,
+    /// Whether the picture has to be a keyframe: the camera was reset.
+    pub keyframe: bool,
     /// The level decision, where it changed the level.
     pub switched: Option<LevelDecision>,
 }
@@ -121,6 +127,11 @@ pub struct Viewer {
     policy: LevelPolicy,
     epoch: Option<u64>,
     live: Live,
+    /// `live` as last committed.
+    safe: Live,
+    /// A reset was applied to `live`, and no picture since.
+    keyframe: bool,
+    told_cropped: bool,
     residency: Residency,
     drawn: Option<SlicePass>,
     subject: Option<Subject>,
@@ -138,6 +149,9 @@ impl Viewer {
             policy,
             epoch: None,
             live: Live::of(state),
+            safe: Live::of(state),
+            keyframe: false,
+            told_cropped: false,
             residency: Residency::new(tile_budget),
             drawn: None,
             subject: None,
@@ -179,10 +193,11 @@ impl Viewer {
         source: Option<&dyn TileSource>,
         laps: &mut dyn Laps,
     ) -> Result<Outcome, DeviceError> {
-        let before = self.live.clone();
         let result = self.advance(tick, device, source, laps);
         if result.is_err() {
-            self.live = before;
+            // Also takes back what held ticks before this one moved: their ops fail with it.
+            self.live = self.safe.clone();
+            self.thumbnails.forget_request();
             self.stale = true;
             // Tiles that arrived may be lost; without this, equal wants would not be sent again.
             self.wanted.clear();
@@ -213,6 +228,7 @@ impl Viewer {
         let home = dataset.world_rect(col, row);
         let moved = camera::apply(self.live.rect, snapshot.canvas, home, &commands);
         self.live.rect = moved.rect;
+        self.keyframe |= moved.reset;
         if let Some(factor) = moved.zoom {
             self.live.zoom_hint = Some((factor, now));
         }
@@ -247,6 +263,11 @@ impl Viewer {
             return Ok(outcome);
         }
         self.live.holding_since = None;
+        outcome.keyframe = std::mem::take(&mut self.keyframe);
+        if plan.cropped && !self.told_cropped {
+            self.told_cropped = true;
+            outcome.faults.push(CROPPED.to_owned());
+        }
         if self.stale || fresh || uploaded || self.drawn.as_ref() != Some(&plan.pass) {
             device.draw_slice(&plan.pass)?;
             laps.lap(Stage::Render);
@@ -266,6 +287,9 @@ impl Viewer {
         self.epoch = Some(snapshot.epoch);
         self.subject = None;
         self.live = Live::of(snapshot);
+        self.safe = self.live.clone();
+        self.keyframe = false;
+        self.told_cropped = false;
         self.committed = None;
         self.wanted.clear();
         self.thumbnails = Thumbnails::default();
@@ -287,7 +311,8 @@ impl Viewer {
             match arrival {
                 Arrival::Tile { key, tile } if Some(key.plane.image) == image => {
                     self.residency.insert(device, key, &tile)?;
-                    fresh |= self.wanted.contains(&key);
+                    // A tile that was damaged may come again although it is not wanted any more.
+                    fresh |= self.wanted.contains(&key) || self.shows(&key);
                 }
                 Arrival::Tile { .. } => {}
                 Arrival::Fault { fault, .. } => outcome.faults.push(fault.message),
@@ -295,6 +320,11 @@ impl Viewer {
             }
         }
         Ok(fresh)
+    }
+
+    /// Whether the last picture was made with the tile's plane.
+    fn shows(&self, key: &TileKey) -> bool {
+        self.drawn.iter().flat_map(|pass| &pass.layers).flat_map(|layer| &layer.planes).any(|plane| plane.key == key.plane)
     }
 
     /// The policy's decision; after a jump, the level that it would settle on step by step.
@@ -361,6 +391,7 @@ impl Viewer {
             return None;
         }
         self.committed = Some(committed);
+        self.safe = self.live.clone();
         let zoom = plane_camera::pixels_per_unit(self.live.rect, snapshot.canvas);
         let pose = PlanePose { rect: self.live.rect, zoom };
         Some(AppliedBatch::new(snapshot.clone()).camera(pose).level(self.live.level, self.live.downgraded).applied())

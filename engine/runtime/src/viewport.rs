@@ -20,12 +20,15 @@ pub struct ViewportPlan {
     pub missing: Vec<TileKey>,
     /// Whether every visible layer that meets the view has something of its present step to show.
     pub presentable: bool,
+    /// Whether the level needs more tiles than the budget holds, so that only the middle of the view is drawn from it.
+    pub cropped: bool,
 }
 
 /// A layer's target plane and the tiles of it in view.
 struct Target {
     plane: SlicePlane,
     tiles: Vec<TileKey>,
+    cropped: bool,
 }
 
 /// Plans the picture of `shown` (already of the canvas's aspect) at `level`.
@@ -35,9 +38,12 @@ pub fn plan(state: &State, dataset: &Dataset, shown: Rect, level: usize, residen
     let mut coarse: Vec<TileKey> = Vec::new();
     let mut presentable = true;
     let coarsest = dataset.level_count() - 1;
+    let share = layer_share(state, residency, dataset);
+    let mut cropped = false;
     for (index, layer) in state.layers.iter().enumerate().filter(|(_, l)| l.controls.visible) {
-        let at = |level: usize| target(state, dataset, index, level, shown);
+        let at = |level: usize| target(state, dataset, index, level, shown, share);
         let wanted = at(level);
+        cropped |= wanted.cropped;
         let absent: Vec<TileKey> = wanted.tiles.iter().filter(|k| !residency.touch(k)).copied().collect();
         let mut planes = vec![wanted.plane];
         let mut anything = absent.len() < wanted.tiles.len();
@@ -70,7 +76,7 @@ pub fn plan(state: &State, dataset: &Dataset, shown: Rect, level: usize, residen
     }
     let limit = tile_limit(residency, dataset);
     let missing = coarse.into_iter().chain(interleaved(missing)).take(limit).collect();
-    ViewportPlan { pass: SlicePass { canvas: state.canvas, view: shown, layers }, missing, presentable }
+    ViewportPlan { pass: SlicePass { canvas: state.canvas, view: shown, layers }, missing, presentable, cropped }
 }
 
 /// Whether all visible layers of each level fit the tile budget when `shown` fills the canvas. A level needs room for twice its
@@ -95,6 +101,12 @@ fn tile_limit(residency: &Residency, dataset: &Dataset) -> usize {
     usize::try_from(residency.budget() / bytes).unwrap_or(usize::MAX).max(1)
 }
 
+/// How many tiles one plane of each visible layer may take, so that all that a picture needs stays resident together.
+fn layer_share(state: &State, residency: &Residency, dataset: &Dataset) -> usize {
+    let visible = state.layers.iter().filter(|l| l.controls.visible).count().max(1);
+    (tile_limit(residency, dataset) * 9 / 10 / visible).max(1)
+}
+
 /// Other levels in order of preference: nearest first, the finer of two equally near first.
 fn stand_ins(level: usize, coarsest: usize) -> impl Iterator<Item = usize> {
     (1..=coarsest.max(level)).flat_map(move |d| {
@@ -113,13 +125,13 @@ fn interleaved(lists: Vec<Vec<TileKey>>) -> Vec<TileKey> {
     out
 }
 
-fn target(state: &State, dataset: &Dataset, layer: usize, level: usize, shown: Rect) -> Target {
+fn target(state: &State, dataset: &Dataset, layer: usize, level: usize, shown: Rect, most: usize) -> Target {
     let (row, col) = (state.displayed()[0], state.displayed()[1]);
     let (x, y) = (dataset.sample_axis(level, col), dataset.sample_axis(level, row));
     let key = dataset.plane(&dataset.layers[layer], level, row, col, state.dims.step.get());
     let footprint = Footprint::of(shown, x, y, 1);
-    let tiles = footprint.tiles().into_iter().map(|(ty, tx)| TileKey { plane: key, ty, tx }).collect();
-    Target { plane: SlicePlane { key, x, y }, tiles }
+    let tiles = footprint.tiles(most).into_iter().map(|(ty, tx)| TileKey { plane: key, ty, tx }).collect();
+    Target { plane: SlicePlane { key, x, y }, tiles, cropped: footprint.tile_count() > most as u64 }
 }
 
 fn slice_layer(layer: &LayerState, planes: Vec<SlicePlane>) -> SliceLayer {

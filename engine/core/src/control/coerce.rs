@@ -2,11 +2,12 @@
 
 use serde_json::Value;
 
-/// An integer: a JSON integer, or a boolean as 0 or 1. Floats and strings are not.
+/// An integer: a JSON integer (those beyond 64 bits with sign count as the largest), or a boolean as 0 or 1. Floats and strings
+/// are not.
 pub fn integer(value: &Value) -> Option<i64> {
     match value {
         Value::Bool(b) => Some(i64::from(*b)),
-        Value::Number(n) => n.as_i64(),
+        Value::Number(n) => n.as_i64().or_else(|| n.as_u64().map(|_| i64::MAX)),
         _ => None,
     }
 }

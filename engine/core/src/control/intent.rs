@@ -17,6 +17,9 @@ pub struct Rejection {
     pub details: Value,
 }
 
+/// Smallest and largest gamma that is drawn.
+const GAMMA: (f64, f64) = (1e-3, 1e3);
+
 /// Something a client asks for. Values are coerced and in their domain as far as that can be told without the scene.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Intent {
@@ -162,7 +165,12 @@ fn camera_set(at: Address<'_>, value: &Value) -> Result<(&'static str, CameraMot
         value.get("center").and_then(|c| coerce::numbers::<2>(c).or_else(|| coerce::numbers::<3>(c).map(|[x, y, _]| [x, y])));
     let zoom = value.get("zoom").and_then(coerce::strict_number).filter(|z| *z > 0.0);
     let rect = value.get("rect").and_then(coerce::numbers::<4>).filter(|[_, _, w, h]| *w > 0.0 && *h > 0.0);
+    let angles = value.get("angles").and_then(coerce::numbers::<3>);
     let mut applied = serde_json::Map::new();
+    if let Some(angles) = angles {
+        // A plane has no angles; they are taken and change nothing, as an orbit does.
+        applied.insert("angles".into(), json!(angles));
+    }
     if let Some(center) = center {
         applied.insert("center".into(), json!(center));
     }
@@ -194,7 +202,7 @@ fn layer(at: Address<'_>, value: &Value) -> Result<Intent, Rejection> {
     let control = match at.key {
         "visible" => coerce::boolean(value).map(Control::Visible),
         "opacity" => coerce::number(value).map(|o| Control::Opacity(o.clamp(0.0, 1.0))),
-        "gamma" => coerce::number(value).filter(|g| *g > 0.0).map(Control::Gamma),
+        "gamma" => coerce::number(value).filter(|g| *g > 0.0).map(|g| Control::Gamma(g.clamp(GAMMA.0, GAMMA.1))),
         "blending" => coerce::word(value).and_then(|w| blending(&w)).map(Control::Blending),
         "interpolation" => coerce::word(value).and_then(|w| interpolation(&w)).map(Control::Interpolation),
         "colormap" => colormap_name(value).and_then(colormap::named).map(Control::Colormap),
@@ -218,6 +226,14 @@ fn colormap_name(value: &Value) -> Option<&str> {
     value.as_str().or_else(|| value.get("name")?.as_str()).map(str::trim)
 }
 
+/// Devices draw with `f32`: the nearest limits that are finite there and still apart.
+fn drawable_limits(lo: f64, hi: f64) -> (f64, f64) {
+    let most = f64::from(f32::MAX) / 4.0;
+    let (lo, hi) = (lo.clamp(-most, most), hi.clamp(-most, most));
+    let apart = (hi as f32) > (lo as f32) && ((hi as f32) - (lo as f32)).is_normal();
+    if apart { (lo, hi) } else { (lo, lo + (lo.abs() * f64::from(f32::EPSILON)).max(f64::from(f32::MIN_POSITIVE)) * 2.0) }
+}
+
 /// `[lo, hi]` or `{lo, hi}`, swapped into order; equal limits are no limits.
 fn contrast_limits(value: &Value) -> Option<(f64, f64)> {
     let (a, b) = match value {
@@ -225,7 +241,7 @@ fn contrast_limits(value: &Value) -> Option<(f64, f64)> {
         Value::Object(map) => (coerce::number(map.get("lo")?)?, coerce::number(map.get("hi")?)?),
         _ => return None,
     };
-    (a != b).then(|| (a.min(b), a.max(b)))
+    (a != b).then(|| drawable_limits(a.min(b), a.max(b)))
 }
 
 #[cfg(test)]

@@ -30,7 +30,14 @@ pub fn reduce(state: &State, intent: Intent, origin: Option<Arc<Origin>>) -> Res
             let batch = IntentBatch::new(OpKind::Camera, origin);
             // A reset goes back to the policy's own level, as a person expects of "fit".
             let batch = if motion == CameraMotion::Reset { batch.unlock_level() } else { batch };
-            Ok(Reduced { batch, motion: Some(motion), applied_value: applied, echo: Some(mode) })
+            // A pan by nothing is acknowledged, and that is all.
+            let still = motion == CameraMotion::Pan { dx: 0.0, dy: 0.0 };
+            Ok(Reduced {
+                batch,
+                motion: Some(motion).filter(|_| !still),
+                applied_value: applied,
+                echo: Some(mode).filter(|_| !still),
+            })
         }
         Intent::Level(level) => {
             let last = state.dataset.as_ref().map_or(0, |d| d.level_count() - 1);

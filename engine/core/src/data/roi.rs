@@ -61,18 +61,37 @@ impl Footprint {
         self.x0 >= self.x1 || self.y0 >= self.y1
     }
 
-    /// Tiles `(ty, tx)` that hold it, nearest to its middle first.
-    pub fn tiles(&self) -> Vec<(u32, u32)> {
+    /// How many tiles hold it.
+    pub fn tile_count(&self) -> u64 {
         if self.is_empty() {
+            return 0;
+        }
+        let spanned = |from: u32, to: u32| u64::from((to - 1) / TILE - from / TILE + 1);
+        spanned(self.x0, self.x1) * spanned(self.y0, self.y1)
+    }
+
+    /// Tiles `(ty, tx)` that hold it, nearest to its middle first. Of more than `most` only a window around the middle, of the
+    /// same aspect, so that the work is bounded however large the footprint is.
+    pub fn tiles(&self, most: usize) -> Vec<(u32, u32)> {
+        let count = self.tile_count();
+        if count == 0 || most == 0 {
             return Vec::new();
         }
-        let rows = self.y0 / TILE..=(self.y1 - 1) / TILE;
-        let cols = self.x0 / TILE..=(self.x1 - 1) / TILE;
+        let share = (most as f64 / count as f64).sqrt().min(1.0);
+        let window = |from: u32, to: u32| {
+            let (first, last) = (from / TILE, (to - 1) / TILE);
+            let spanned = last - first + 1;
+            let kept = ((f64::from(spanned) * share) as u32).clamp(1, spanned);
+            let start = first + (spanned - kept) / 2;
+            start..start + kept
+        };
+        let (rows, cols) = (window(self.y0, self.y1), window(self.x0, self.x1));
         let mut tiles: Vec<_> = rows.flat_map(|ty| cols.clone().map(move |tx| (ty, tx))).collect();
         let middle = |a: u32, b: u32| (f64::from(a) + f64::from(b)) / (2.0 * f64::from(TILE)) - 0.5;
         let (my, mx) = (middle(self.y0, self.y1), middle(self.x0, self.x1));
         let distance = |&(ty, tx): &(u32, u32)| (f64::from(ty) - my).powi(2) + (f64::from(tx) - mx).powi(2);
         tiles.sort_by(|a, b| distance(a).total_cmp(&distance(b)));
+        tiles.truncate(most);
         tiles
     }
 }
@@ -89,7 +108,13 @@ mod tests {
             let view = Rect { left, bottom, width, height };
             let (x, y) = (SampleAxis { len: nx, scale: sx, translate: t }, SampleAxis { len: ny, scale: -sx, translate: t });
             let f = Footprint::of(view, x, y, 1);
-            let tiles = f.tiles();
+            let tiles = f.tiles(usize::MAX);
+            prop_assert_eq!(tiles.len() as u64, f.tile_count());
+            for most in [0, 1, 7, 40] {
+                let some = f.tiles(most);
+                prop_assert!(some.len() <= most && some.iter().all(|t| tiles.contains(t)));
+                prop_assert_eq!(some.is_empty(), most == 0 || tiles.is_empty());
+            }
             let (wx, wy) = (left + u * width, bottom + v * height);
             let (i, j) = (((wx - t) / sx + 0.5).floor(), ((wy - t) / -sx + 0.5).floor());
             if i >= 0.0 && i < f64::from(nx) && j >= 0.0 && j < f64::from(ny) {
@@ -101,9 +126,19 @@ mod tests {
     }
 
     #[test]
+    fn a_footprint_without_end_gives_few_tiles_at_once() {
+        let whole = Footprint { x0: 0, x1: u32::MAX, y0: 0, y1: u32::MAX };
+        let tiles = whole.tiles(100);
+        let middle = u32::MAX / TILE / 2;
+        assert!(
+            (64..=100).contains(&tiles.len()) && tiles.iter().all(|&(y, x)| y.abs_diff(middle) < 9 && x.abs_diff(middle) < 9)
+        );
+    }
+
+    #[test]
     fn a_view_beside_the_data_is_empty() {
         let axis = SampleAxis { len: 10, scale: 1.0, translate: 0.0 };
         let view = Rect { left: 50.0, bottom: 0.0, width: 5.0, height: 5.0 };
-        assert!(Footprint::of(view, axis, axis, 1).tiles().is_empty());
+        assert!(Footprint::of(view, axis, axis, 1).tiles(9).is_empty());
     }
 }
