@@ -296,6 +296,34 @@ fn a_level_beyond_the_budget_is_replaced_and_no_more_is_wanted_than_fits() {
     assert!(!stage.device.evicted.is_empty());
 }
 
+/// With room for three tiles not even the coarsest level, of four, fits: its middle is drawn, and then there is rest.
+#[test]
+fn a_view_that_no_level_fits_comes_to_rest_and_says_so_once() {
+    let mut stage = noted(1, 3 * TILE_BYTES);
+    let mut told = Vec::new();
+    for _ in 0..40 {
+        told.extend(stage.after(100).tick_delivered().faults);
+    }
+    assert_eq!(told.len(), 1, "{told:?}");
+    stage.settle();
+    let pictures = stage.device.passes.len();
+    for _ in 0..10 {
+        assert!(!stage.after(100).tick_delivered().drawn, "the same tiles are not loaded for ever");
+    }
+    assert_eq!(stage.device.passes.len(), pictures);
+}
+
+#[test]
+fn a_reset_calls_for_a_keyframe_and_a_pan_does_not() {
+    let mut stage = noted(1, PLENTY);
+    stage.settle();
+    stage.intend("camera", "main", "pan", json!({"dx_px": 9.0, "dy_px": 0.0}));
+    assert!(!stage.tick().keyframe);
+    stage.intend("camera", "main", "reset", json!({}));
+    assert!(stage.tick().keyframe);
+    assert!(!stage.after(100).tick().keyframe);
+}
+
 #[test]
 fn a_coarse_level_stands_in_until_the_fine_one_is_there() {
     let mut stage = noted(1, PLENTY);
