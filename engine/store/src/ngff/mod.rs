@@ -69,7 +69,7 @@ pub(crate) fn describe(
             return Err(MetadataError::new(format!("multiscales[0].datasets[{dataset}]"), problem));
         }
     }
-    let placements = transforms::place(document, levels, warnings);
+    let placements = transforms::place(document, levels, warnings)?;
     let channel_count = axes.iter().position(|a| a.kind == nc_core::scene::AxisKind::Channel).map_or(1, |a| finest.1.shape[a]);
     let omero = channels::read(document.omero.as_ref(), channel_count, warnings);
     Ok(Description { axes, placements, channels: omero.channels, default_z: omero.default_z, default_t: omero.default_t })

@@ -111,6 +111,37 @@ fn levels_without_transformations_share_the_finest_box() {
 }
 
 #[test]
+fn finite_but_absurd_transformations_are_errors_with_their_key() {
+    let scale = |s: f64| json!({"type": "scale", "scale": [1, s]});
+    let shift = |t: f64| json!({"type": "translation", "translation": [0, t]});
+    let own = Err("multiscales[0].datasets[0].coordinateTransformations");
+    let shared = Err("multiscales[0].coordinateTransformations");
+    let cases = [
+        (vec![scale(1e-12)], vec![], Ok(())),
+        (vec![scale(-1e12)], vec![], Ok(())),
+        (vec![scale(0.9e-12)], vec![], own),
+        (vec![scale(-1.1e12)], vec![], own),
+        (vec![scale(1e300), scale(1e300)], vec![], own),
+        (vec![scale(1e-300), scale(1e-300)], vec![], own),
+        (vec![shift(-1e15 + 8.0)], vec![], Ok(())),
+        (vec![shift(-1e15)], vec![], own),
+        (vec![shift(1e308), shift(1e308)], vec![], own),
+        (vec![scale(1e12), shift(9.93e14)], vec![], own),
+        // Each is sound, both together are not; and the other way round.
+        (vec![scale(1e7)], vec![scale(1e7)], shared),
+        (vec![scale(1e-13)], vec![scale(1e3)], Ok(())),
+    ];
+    for (of_dataset, of_image, expected) in cases {
+        let mut attributes = image(json!(["y", "x"]), json!([{"path": "0", "coordinateTransformations": of_dataset}]));
+        attributes["multiscales"][0]["coordinateTransformations"] = json!(of_image);
+        let described = describe(&document(&attributes), &[(0, facts(&[8, 8]))], &mut Vec::new());
+        let got = described.as_ref().map(|_| ()).map_err(|error| error.key.as_str());
+        assert_eq!(got, expected, "{attributes}");
+        assert!(described.err().is_none_or(|e| e.problem.contains("axis 1") && !e.problem.contains('\n')), "{attributes}");
+    }
+}
+
+#[test]
 fn omero_channels_and_planes() {
     let window = |v: Value| json!({"channels": [{"window": v}]});
     let cases: Vec<(Value, Option<(f64, f64)>, usize)> = vec![

@@ -54,6 +54,18 @@ fn one_line_says_what_is_wrong_and_what_to_do() {
             vec!["multiscales[0].datasets[0].path"],
         ),
         (
+            "absurd scale",
+            vec![
+                (
+                    ".zattrs",
+                    json!({"multiscales": [{"axes": ["z", "y", "x"], "datasets": [{"path": "0",
+                        "coordinateTransformations": [{"type": "scale", "scale": [1, 1, 1e300]}]}]}]}),
+                ),
+                ("0/.zarray", good()),
+            ],
+            vec![".zattrs", "multiscales[0].datasets[0].coordinateTransformations", "axis 2", "1e300", "1e12"],
+        ),
+        (
             "array is missing",
             vec![(".zattrs", attributes(&["0"]))],
             vec!["datasets[0].path", "\"0\" names an array that is not there"],
