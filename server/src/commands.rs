@@ -1,6 +1,7 @@
 //! The commands that clients may call (PROTOCOL §7). Only what is listed here is offered in the welcome.
 
 use crate::hub::Hub;
+use crate::pixel::Urgency;
 use nc_protocol::command::{Call, CommandError, ErrorStatus, Reply, ReplyStatus};
 use serde_json::Value;
 
@@ -51,8 +52,9 @@ fn error(in_reply_to: String, code: &str, message: String) -> CommandError {
     CommandError { in_reply_to, status, code, message, details: None, idempotency_key: None }
 }
 
-/// Never answered with a `notify.stream`: that would make the Python client ask again (PROTOCOL §11.3).
+/// Always acknowledged; how soon the IDR comes is not for one client to say, because all pay for it. Never answered with a
+/// `notify.stream`: that would make the Python client ask again (PROTOCOL §11.3).
 fn request_keyframe(hub: &Hub, _: &Call) -> Result<Option<Value>, Failure> {
-    hub.want_idr();
+    hub.want_idr(Urgency::Command);
     Ok(None)
 }

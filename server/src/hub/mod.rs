@@ -1,10 +1,11 @@
 //! Where the engine and the clients meet: takes what the engine tells, keeps what a newcomer must be told, and sends to everyone in
 //! one order.
 //!
-//! Lock order: `mirror`, then `state`, then a client's outbox. Large payloads are built outside `state`.
+//! Lock order: `state`, then a client's outbox. Large payloads are built outside `state`.
 
 mod baseline;
 mod client;
+mod faults;
 mod mirror;
 mod notice;
 mod outbox;
@@ -15,13 +16,13 @@ use crate::ambient::Ambient;
 use crate::engine::Engine;
 use crate::locked;
 use crate::metrics::{Counters, Metrics, Report, Reporter, add};
-use crate::pixel::{Fanout, Viewer};
+use crate::pixel::{Fanout, Urgency, Viewer};
 use crate::session::history::{History, Topic};
 use crate::session::{Close, goodbye, welcome};
 use crate::{commands, wire};
 use baseline::Baseline;
 use client::{Client, Pending};
-use mirror::Mirror;
+use faults::Faults;
 use nc_engine::api::scene::AppliedView;
 use nc_engine::api::{Accepted, Applied, ClientId, Event, Packet, RawIntent, Rejection, Sink, StreamConfig};
 use nc_protocol::command::Call;
@@ -43,7 +44,6 @@ pub(crate) struct Hub {
     fps: f32,
     /// Weak, because the engine's threads hold the hub as their sink: whoever runs the server owns the engine.
     engine: OnceLock<Weak<dyn Engine>>,
-    mirror: Mutex<Mirror>,
     state: Mutex<State>,
     fanout: Fanout,
     telling_viewers: Mutex<()>,
@@ -61,6 +61,7 @@ struct State {
     revision: u64,
     /// What a newcomer is told of `view`; made when the first one asks.
     baseline: Option<Arc<Baseline>>,
+    faults: Faults,
     history: History,
     closed: Option<Close>,
 }
@@ -83,6 +84,7 @@ impl Hub {
             stream: None,
             revision: 0,
             baseline: None,
+            faults: Faults::default(),
             history,
             closed: None,
         };
@@ -90,7 +92,6 @@ impl Hub {
             ambient,
             fps,
             engine: OnceLock::new(),
-            mirror: Mutex::default(),
             state: Mutex::new(state),
             fanout: Fanout::default(),
             telling_viewers: Mutex::default(),
@@ -102,14 +103,7 @@ impl Hub {
     /// Connects the engine. What it told before stands; what it did not tell is asked.
     pub(crate) fn attach(&self, engine: &Arc<dyn Engine>) {
         let (view, stream) = (engine.view(), engine.stream());
-        {
-            let mut mirror = locked(&self.mirror);
-            let mut state = locked(&self.state);
-            if state.view.is_none() {
-                mirror.remember(&view);
-                state.view = Some(view);
-            }
-        }
+        locked(&self.state).view.get_or_insert(view);
         if let Some(config) = stream.filter(|_| locked(&self.state).stream.is_none()) {
             self.stream(&config);
         }
@@ -134,7 +128,7 @@ impl Hub {
         self.send_to(&newcomer, Kind::Welcome, "welcome", &welcome);
         if let Some(baseline) = &prepared {
             let stream = state.stream.clone().map(Notice::stream);
-            for notice in baseline.notices.iter().chain(&stream) {
+            for notice in baseline.notices.iter().chain(&stream).chain(state.faults.iter()) {
                 self.deliver(&mut newcomer, client, notice, &state.history);
             }
         }
@@ -144,7 +138,7 @@ impl Hub {
         state.clients.insert(client, newcomer);
         drop(state);
         add(&self.counters.state_connects, 1);
-        self.want_idr();
+        self.want_idr(Urgency::Newcomer);
         Admitted { client, session }
     }
 
@@ -272,13 +266,13 @@ impl Hub {
 
     /// A new viewer of the stream, bound to a session or not.
     pub(crate) fn watch(&self, session: Option<String>) -> Arc<Viewer> {
-        let (viewer, ask) = self.fanout.join(session.clone(), self.ambient.now());
+        let viewer = self.fanout.join(session.clone());
         // The session may have ended while the socket was being upgraded.
         if let Some(session) = session.filter(|session| !self.has_session(session)) {
             self.fanout.end_session(&session);
         }
         self.viewers_changed();
-        self.request_idr_if(ask);
+        self.request_due_idr();
         viewer
     }
 
@@ -293,20 +287,17 @@ impl Hub {
         &self.fanout
     }
 
-    /// Asks for an IDR, unless one is under way.
-    pub(crate) fn want_idr(&self) {
-        let ask = self.fanout.want_idr(self.ambient.now());
-        self.request_idr_if(ask);
+    /// Asks for an IDR, at once or as soon as its urgency allows.
+    pub(crate) fn want_idr(&self, urgency: Urgency) {
+        self.fanout.want_idr(urgency);
+        self.request_due_idr();
     }
 
-    /// Asks for an IDR for a viewer that waits, at most every [`crate::pixel::IDR_SPACING`].
-    pub(crate) fn recover(&self) {
-        let ask = self.fanout.recover(self.ambient.now());
-        self.request_idr_if(ask);
-    }
-
-    fn request_idr_if(&self, ask: bool) {
-        if let Some(engine) = self.engine().filter(|_| ask) {
+    /// Asks for the IDR whose time has come, if there is one.
+    pub(crate) fn request_due_idr(&self) {
+        if self.fanout.take_due_idr(self.ambient.now())
+            && let Some(engine) = self.engine()
+        {
             engine.request_idr();
         }
     }
@@ -336,14 +327,14 @@ impl Hub {
     }
 
     fn applied(&self, applied: &Applied) {
-        let mut mirror = locked(&self.mirror);
-        let notices = mirror.notices(applied, self.fps, self.ambient.unix_seconds());
+        let notices = mirror::notices(applied, self.fps, self.ambient.unix_seconds());
         let mut state = locked(&self.state);
         state.view = Some(Arc::clone(&applied.view));
         state.revision += 1;
         state.baseline = None;
         if applied.dataset {
             state.history.reset(epoch(&*self.ambient));
+            state.faults.clear();
         }
         self.broadcast(&mut state, &notices);
         if let Some(stream) = state.stream.clone().filter(|_| applied.dataset) {
@@ -461,13 +452,15 @@ impl Sink for Hub {
             Event::Warning { domain, code, message } => {
                 warn!(domain, code, "{message}");
                 let notice = Notice::new(Kind::Error, &wire::warning(domain, code, message));
-                self.broadcast(&mut locked(&self.state), &[notice]);
+                let mut state = locked(&self.state);
+                state.faults.remember(&notice);
+                self.broadcast(&mut state, &[notice]);
             }
         }
     }
 
     fn packet(&self, packet: Packet) {
-        self.fanout.packet(&packet, &self.counters);
+        self.fanout.packet(&packet, self.ambient.now(), &self.counters);
     }
 }
 

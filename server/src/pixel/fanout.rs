@@ -1,6 +1,6 @@
 //! All viewers of the stream. Packets come from the encode thread, each viewer is drained by its own task.
 
-use super::idr::IdrRequests;
+use super::idr::{IdrRequests, Urgency};
 use super::queue::{Offered, ViewerQueue};
 use crate::locked;
 use crate::metrics::{Counters, PixelGauges, add};
@@ -15,6 +15,8 @@ use tokio::sync::Notify;
 #[derive(Debug, Default)]
 pub(crate) struct Fanout {
     inner: Mutex<Inner>,
+    /// The next request for an IDR may be due at another time.
+    idr_changed: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -53,14 +55,16 @@ pub(crate) enum Next {
 }
 
 impl Fanout {
-    /// A new viewer, and whether the encoder is to be asked for an IDR.
-    pub(crate) fn join(&self, session: Option<String>, now: Instant) -> (Arc<Viewer>, bool) {
+    /// A new viewer. It wants an IDR: see [`Self::take_due_idr`].
+    pub(crate) fn join(&self, session: Option<String>) -> Arc<Viewer> {
         let mut inner = locked(&self.inner);
         inner.next_id += 1;
         let outgoing = Outgoing { queue: ViewerQueue::new(session.is_some()), close: inner.closed };
         let viewer = Arc::new(Viewer { id: inner.next_id, session, inner: Mutex::new(outgoing), changed: Notify::new() });
         inner.viewers.insert(viewer.id, Arc::clone(&viewer));
-        (viewer, inner.idr.want(now))
+        inner.idr.want(Urgency::Newcomer);
+        self.idr_changed.notify_one();
+        viewer
     }
 
     /// A viewer is gone.
@@ -89,10 +93,12 @@ impl Fanout {
     }
 
     /// Hands a packet to everyone who can use it.
-    pub(crate) fn packet(&self, packet: &Packet, counters: &Counters) {
-        let mut inner = locked(&self.inner);
+    pub(crate) fn packet(&self, packet: &Packet, now: Instant, counters: &Counters) {
+        let mut guard = locked(&self.inner);
+        let inner = &mut *guard;
         if packet.idr {
-            inner.idr.answered();
+            inner.idr.answered(now);
+            self.idr_changed.notify_one();
             let wall = packet.wall.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
             inner.last_key = Some((inner.packets, wall));
             add(&counters.keyframes, 1);
@@ -104,26 +110,38 @@ impl Fanout {
             match locked(&viewer.inner).queue.offer(packet) {
                 Offered::Queued => {}
                 Offered::Skipped => continue,
-                Offered::Overflowed(lost) => add(&counters.dropped, lost),
+                Offered::Overflowed(lost) => {
+                    add(&counters.dropped, lost);
+                    inner.idr.want(Urgency::Recovery);
+                    self.idr_changed.notify_one();
+                }
             }
             viewer.changed.notify_one();
         }
     }
 
-    /// An IDR is wanted now. Whether the encoder is to be asked.
-    pub(crate) fn want_idr(&self, now: Instant) -> bool {
-        locked(&self.inner).idr.want(now)
+    /// An IDR is wanted: see [`Self::take_due_idr`].
+    pub(crate) fn want_idr(&self, urgency: Urgency) {
+        locked(&self.inner).idr.want(urgency);
+        self.idr_changed.notify_one();
     }
 
-    /// A viewer waits for an IDR. Whether the encoder is to be asked.
-    pub(crate) fn recover(&self, now: Instant) -> bool {
-        locked(&self.inner).idr.recover(now)
+    /// Whether the encoder is to be asked for an IDR now. If so, the caller must ask.
+    pub(crate) fn take_due_idr(&self, now: Instant) -> bool {
+        let mut inner = locked(&self.inner);
+        let waiting = inner.anyone_waits();
+        inner.idr.take_due(now, waiting)
     }
 
-    /// When `viewer` should call [`Self::recover`]; `None` if it does not wait.
-    pub(crate) fn recovery_due(&self, viewer: &Viewer, now: Instant) -> Option<Instant> {
+    /// When [`Self::take_due_idr`] will next say yes, if nothing happens before.
+    pub(crate) fn idr_due(&self, now: Instant) -> Option<Instant> {
         let inner = locked(&self.inner);
-        locked(&viewer.inner).queue.waiting().then(|| inner.idr.due(now))
+        inner.idr.due(now, inner.anyone_waits())
+    }
+
+    /// Returns when [`Self::idr_due`] may say something else. For one task.
+    pub(crate) async fn idr_changed(&self) {
+        self.idr_changed.notified().await;
     }
 
     /// How the channel stands.
@@ -134,14 +152,21 @@ impl Fanout {
     }
 }
 
+impl Inner {
+    fn anyone_waits(&self) -> bool {
+        self.viewers.values().any(|viewer| locked(&viewer.inner).queue.waiting())
+    }
+}
+
 impl Viewer {
-    /// What to do next; waits until there is something. `None` when only the need for an IDR may have changed.
-    pub(crate) async fn next(&self) -> Option<Next> {
-        if let Some(next) = self.ready() {
-            return Some(next);
+    /// What to do next; waits until there is something. For one task.
+    pub(crate) async fn next(&self) -> Next {
+        loop {
+            if let Some(next) = self.ready() {
+                return next;
+            }
+            self.changed.notified().await;
         }
-        self.changed.notified().await;
-        self.ready()
     }
 
     fn ready(&self) -> Option<Next> {

@@ -7,4 +7,4 @@ mod idr;
 mod queue;
 
 pub(crate) use fanout::{Fanout, Next, Viewer};
-pub(crate) use idr::IDR_SPACING;
+pub(crate) use idr::{RECOVERY_SPACING, Urgency};

@@ -18,8 +18,9 @@ use tracing::debug;
 /// How long a peer may take to send the head of a request, also between requests.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Most connections at a time over all listeners.
-const MAX_CONNECTIONS: u32 = 2048;
+/// Most connections at a time over all listeners: half of the 1024 file descriptors that most systems give a process, so that data
+/// can still be read.
+const MAX_CONNECTIONS: u32 = 512;
 
 /// Room for connections.
 pub(super) struct Slots(Arc<Semaphore>);
@@ -65,5 +66,25 @@ pub(super) async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, s
         .with_upgrades();
     if let Err(error) = connection.await {
         debug!(%peer, %error, "connection ended");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+
+    // Outside of a runtime, whose budget would end the polling early.
+    #[test]
+    fn a_connection_too_many_waits_for_the_end_of_another() {
+        let slots = Slots::default();
+        let mut taken: Vec<Slot> = Vec::new();
+        for _ in 0..MAX_CONNECTIONS {
+            taken.extend(slots.take().now_or_never());
+        }
+        assert_eq!(taken.len(), 512);
+        assert!(slots.take().now_or_never().is_none());
+        taken.pop();
+        assert!(slots.take().now_or_never().is_some());
     }
 }

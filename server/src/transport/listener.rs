@@ -1,14 +1,14 @@
 //! The three listeners: state, pixel, HTTP.
 
 use super::connection::{self, Slots};
-use super::http;
+use super::{http, pixel_socket};
 use crate::config::{Config, HTTP_PORT_FLAG, PIXEL_PORT_FLAG, STATE_PORT_FLAG};
 use crate::hub::Hub;
 use axum::Router;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tracing::warn;
 
@@ -17,6 +17,9 @@ const DRAIN: Duration = Duration::from_secs(3);
 
 /// Pause after a failed accept, which mostly means that file descriptors ran out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A failed accept this long after the one before is news again.
+const ACCEPT_BURST: Duration = Duration::from_secs(10);
 
 /// The addresses that were bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,13 +89,14 @@ impl Listeners {
         let slots = Slots::default();
         let accept = async {
             tokio::join!(
-                accept(self.state, http::state_router(Arc::clone(&hub)), &slots),
-                accept(self.pixel, http::pixel_router(Arc::clone(&hub)), &slots),
-                accept(self.http, http::viewer_router(Arc::clone(&hub)), &slots),
+                accept(self.state, http::state_router(Arc::clone(&hub)), &slots, &hub),
+                accept(self.pixel, http::pixel_router(Arc::clone(&hub)), &slots, &hub),
+                accept(self.http, http::viewer_router(Arc::clone(&hub)), &slots, &hub),
             )
         };
         tokio::select! {
             _ = accept => {}
+            () = pixel_socket::request_idrs(&hub) => {}
             () = shutdown => {}
         }
         hub.shut_down();
@@ -119,8 +123,9 @@ async fn bind(host: &str, port: u16, flag: &'static str) -> Result<(TcpListener,
 }
 
 /// Accepts for ever. Connections end when their tasks are dropped with this future, upgraded ones when the hub ends them.
-async fn accept(listener: TcpListener, router: Router, slots: &Slots) {
+async fn accept(listener: TcpListener, router: Router, slots: &Slots, hub: &Hub) {
     let mut connections = tokio::task::JoinSet::new();
+    let mut failures = Failures::default();
     loop {
         let slot = slots.take().await;
         match listener.accept().await {
@@ -128,10 +133,39 @@ async fn accept(listener: TcpListener, router: Router, slots: &Slots) {
                 connections.spawn(connection::serve(stream, peer, router.clone(), slot));
             }
             Err(error) => {
-                warn!(%error, "cannot accept a connection");
+                if failures.begin_burst(hub.ambient().now()) {
+                    warn!(%error, "cannot accept connections");
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
         while connections.try_join_next().is_some() {}
+    }
+}
+
+/// Failed accepts, which come in bursts: as long as file descriptors are scarce, every one fails.
+#[derive(Debug, Default)]
+struct Failures {
+    last: Option<Instant>,
+}
+
+impl Failures {
+    /// Counts a failure. True when it is the first of its burst.
+    fn begin_burst(&mut self, now: Instant) -> bool {
+        self.last.replace(now).is_none_or(|last| now.saturating_duration_since(last) >= ACCEPT_BURST)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_of_failures_is_told_once() {
+        let (mut failures, start) = (Failures::default(), Instant::now());
+        let told = (0..1000).filter(|&n| failures.begin_burst(start + n * ACCEPT_PAUSE)).count();
+        assert_eq!(told, 1);
+        let last = start + 999 * ACCEPT_PAUSE;
+        assert!(failures.begin_burst(last + ACCEPT_BURST));
     }
 }

@@ -1,4 +1,4 @@
-//! The task of one pixel socket: writes what the fan-out queues, and asks for an IDR while the viewer waits for one.
+//! The task of one pixel socket, which writes what the fan-out queues, and the one task that asks for IDRs when they are due.
 
 use super::websocket::{FAREWELL, closing, sleep_until, until_closed};
 use crate::hub::Hub;
@@ -20,7 +20,7 @@ pub(super) async fn serve(socket: WebSocket, hub: &Arc<Hub>, session: Option<Str
     // What a viewer sends means nothing, but reading answers pings and notices the end.
     let mut closed = std::pin::pin!(until_closed(messages));
     let ended_here = tokio::select! {
-        () = write(sink, hub, &viewer) => true,
+        () = write(sink, &viewer) => true,
         () = &mut closed => false,
     };
     hub.unwatch(&viewer);
@@ -30,29 +30,30 @@ pub(super) async fn serve(socket: WebSocket, hub: &Arc<Hub>, session: Option<Str
     }
 }
 
-async fn write(mut sink: SplitSink<WebSocket, Message>, hub: &Hub, viewer: &Viewer) {
+async fn write(mut sink: SplitSink<WebSocket, Message>, viewer: &Viewer) {
     loop {
-        let due = hub.fanout().recovery_due(viewer, hub.ambient().now());
-        let next = tokio::select! {
-            next = viewer.next() => next,
-            () = sleep_until(due) => {
-                hub.recover();
-                continue;
-            }
-        };
-        let sent = match next {
-            Some(Next::Send(message)) => tokio::time::timeout(SEND_TIMEOUT, sink.send(Message::Binary(message.into()))).await,
-            Some(Next::Close(close)) => {
+        let sent = match viewer.next().await {
+            Next::Send(message) => tokio::time::timeout(SEND_TIMEOUT, sink.send(Message::Binary(message.into()))).await,
+            Next::Close(close) => {
                 // A peer that is gone needs no close.
                 drop(tokio::time::timeout(FAREWELL, sink.send(closing(close))).await);
                 return;
             }
-            None => continue,
         };
         match sent {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return debug!(%error, "pixel socket cannot be written"),
             Err(_) => return debug!("pixel socket takes nothing any more"),
+        }
+    }
+}
+
+/// Asks for every IDR that could not be asked for at once, for ever.
+pub(super) async fn request_idrs(hub: &Hub) {
+    loop {
+        tokio::select! {
+            () = sleep_until(hub.fanout().idr_due(hub.ambient().now())) => hub.request_due_idr(),
+            () = hub.fanout().idr_changed() => {}
         }
     }
 }

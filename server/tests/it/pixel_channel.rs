@@ -16,8 +16,8 @@ async fn a_viewer_starts_with_an_idr_and_others_go_on() {
 
     let mut second = Viewer::open(server.bound.pixel, "/whatever").await.unwrap();
     server.engine.await_viewers(2).await;
-    let keyframes = *server.engine.idr_requests.borrow();
-    assert_eq!(keyframes, 2, "one for each newcomer");
+    // One for each newcomer; the second has to wait for its turn.
+    server.engine.await_idr_requests(2).await;
     server.sink.packet(packet(false, 7));
     assert_eq!(first.packet().await.unwrap().0.seq, 1);
     server.sink.packet(packet(true, 9));

@@ -216,16 +216,25 @@ async fn rubbish_changes_nothing_and_pings_are_answered() {
 }
 
 #[tokio::test]
-async fn the_keyframe_command_asks_the_encoder_and_sends_no_stream() {
+async fn keyframe_commands_are_all_answered_share_one_request_and_send_no_stream() {
     let server = TestServer::ready().await;
     let (mut wire, _) = Wire::open(server.bound.state, "/").await;
     server.sink.packet(crate::support::packet(true, 10)); // answers the request of the connect
-    let command = "napari.pixel.request_keyframe".to_owned();
-    wire.client.call(crate::support::WALL, &nc_protocol::command::Call { command, ..Default::default() });
+    for _ in 0..50 {
+        let command = "napari.pixel.request_keyframe".to_owned();
+        wire.client.call(crate::support::WALL, &nc_protocol::command::Call { command, ..Default::default() });
+    }
     wire.flush().await;
-    assert_eq!(name(&wire.next().await), "reply");
+    for _ in 0..50 {
+        assert_eq!(name(&wire.next().await), "reply");
+    }
+    // It is not due while the answers come, but its time comes by itself.
+    server.engine.await_idr_requests(2).await;
+    server.sink.packet(crate::support::packet(true, 10));
+    wire.update("dims", "z", "step", json!(1)).await;
+    server.engine.intent().await;
     let keyframes = *server.engine.idr_requests.borrow();
-    assert_eq!(keyframes, 2);
+    assert_eq!(keyframes, 2, "one for them all");
     server.stop().await;
 }
 
@@ -270,18 +279,44 @@ async fn changes_are_told_once_and_a_newcomer_disturbs_nobody() {
     assert_eq!(second.client.view().layer("layer-0").unwrap().controls.opacity, Some(0.25));
     assert_eq!(frames[3].sequence.as_ref().map(|(seq, _)| *seq), Some(0));
 
-    // The same again: the pose alone, which has no history, is told again.
-    server.sink.event(Event::Applied(change.clone()));
     let mut gray = (*changed).clone();
     Arc::make_mut(&mut gray.layers[0]).controls.gamma = 2.0;
     let layers = vec![LayerChange { layer: 0, keys: vec!["gamma"], intent: None }];
     server.sink.event(Event::Applied(Applied { layers, ..applied(&Arc::new(gray)) }));
     for (wire, seq) in [(&mut first, 2), (&mut second, 1)] {
-        assert_eq!(name(&wire.next().await), "camera");
         let frame = wire.next().await;
         assert_eq!((name(&frame), frame.sequence.map(|(seq, _)| seq)), ("layers", Some(seq)));
     }
     assert_eq!(first.client.view().layers, second.client.view().layers);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_failed_op_must_take_back_is_told_although_the_view_is_the_old_one() {
+    let server = TestServer::ready().await;
+    let (mut wire, _) = Wire::open(server.bound.state, "/").await;
+    wire.update("layer", "layer-0", "opacity", json!(0.25)).await;
+    let intent = server.engine.intent().await;
+    server.sink.event(accept(&intent, json!(0.25), 2));
+    assert_eq!(name(&wire.next().await), "ack");
+
+    // The op fails: the engine names what it asked for, and the view is the one that everybody knows.
+    let same = Arc::new(view(Some(dataset(1))));
+    let layers = vec![LayerChange { layer: 0, keys: vec!["opacity"], intent: Some((intent.client, intent.intent_id.clone())) }];
+    server.sink.event(Event::Applied(Applied { dims: true, layers, ..applied(&same) }));
+    match wire.next().await.body {
+        Body::Dims(dims) => assert_eq!(dims.step, same.dataset.as_ref().unwrap().step_at_level(&same.step, same.level)),
+        other => panic!("{other:?}"),
+    }
+    let frame = wire.next().await;
+    assert_eq!(frame.intent_id, Some(intent.intent_id));
+    match frame.body {
+        Body::Layers(layers) => {
+            let controls = layers.controls.unwrap();
+            assert_eq!((controls.opacity, controls.gamma), (Some(0.8), None), "the old value, and only what is named");
+        }
+        other => panic!("{other:?}"),
+    }
     server.stop().await;
 }
 
@@ -321,6 +356,35 @@ async fn thumbnails_and_warnings_are_told() {
     server.sink.event(Event::Warning { domain: "data", code: "chunk.corrupt", message: "0/1.2.3".to_owned() });
     match wire.next().await.body {
         Body::Error(error) => assert_eq!((&*error.domain, &*error.code), ("data", "chunk.corrupt")),
+        other => panic!("{other:?}"),
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_newcomer_is_told_the_faults_of_the_dataset_after_the_stream() {
+    let server = TestServer::ready().await;
+    let fault = |message: &str| Event::Warning { domain: "data", code: "data.chunk", message: message.to_owned() };
+    for message in ["0/1.2.3", "0/1.2.4", "0/1.2.3"] {
+        server.sink.event(fault(message));
+    }
+    // The baseline ends with the stream; faults come after it, each once, the newest last.
+    let (mut wire, frames) = Wire::open(server.bound.state, "/").await;
+    let kinds: Vec<_> = frames.iter().map(name).collect();
+    assert_eq!(kinds, ["welcome", "scene", "dims", "layers", "stream"]);
+    for message in ["0/1.2.4", "0/1.2.3"] {
+        match wire.next().await.body {
+            Body::Error(error) => assert_eq!(error.message, message),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    let new = Arc::new(view(Some(dataset(1))));
+    server.sink.event(Event::Applied(Applied { dataset: true, dims: true, pose: true, ..applied(&new) }));
+    server.sink.event(fault("of the new dataset"));
+    let (mut wire, _) = Wire::open(server.bound.state, "/").await;
+    match wire.next().await.body {
+        Body::Error(error) => assert_eq!(error.message, "of the new dataset"),
         other => panic!("{other:?}"),
     }
     server.stop().await;

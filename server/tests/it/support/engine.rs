@@ -64,6 +64,12 @@ impl FakeEngine {
         tokio::time::timeout(PATIENCE, self.intents.lock().await.recv()).await.expect("an intent").unwrap()
     }
 
+    /// Waits until the encoder was asked for so many IDRs.
+    pub(crate) async fn await_idr_requests(&self, requests: usize) {
+        let mut seen = self.idr_requests.subscribe();
+        tokio::time::timeout(PATIENCE, seen.wait_for(|&n| n == requests)).await.expect("requests").unwrap();
+    }
+
     /// Waits until so many watch.
     pub(crate) async fn await_viewers(&self, viewers: usize) {
         let mut seen = self.viewers.subscribe();
