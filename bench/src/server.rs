@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Instant;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -23,6 +23,8 @@ pub enum Data {
 #[derive(Debug)]
 pub struct Server {
     child: Child,
+    /// Held open: a server that cannot write its links ends.
+    _stdout: BufReader<ChildStdout>,
     /// Where viewer, metrics and both channels are.
     pub http: SocketAddr,
     /// When the process was started.
@@ -48,7 +50,7 @@ impl Server {
         let mut child = command.spawn().with_context(|| format!("starting {}", binary.display()))?;
         let link = child.stdout.take().map(read_link);
         match link {
-            Some(Ok(http)) => Ok(Self { child, http, started }),
+            Some(Ok((http, stdout))) => Ok(Self { child, _stdout: stdout, http, started }),
             failed => {
                 // It may have ended by itself; either way it is gone after this.
                 drop(child.kill());
@@ -79,13 +81,16 @@ impl Drop for Server {
     }
 }
 
-/// Reads the line with the link.
-fn read_link(stdout: impl std::io::Read) -> Result<SocketAddr> {
-    for line in BufReader::new(stdout).lines() {
-        let line = line?;
-        if let Some((_, address)) = line.split_once("http://") {
-            return address.trim_end_matches('/').parse().with_context(|| format!("no address in {line:?}"));
+/// Reads up to the line with the link.
+fn read_link(stdout: ChildStdout) -> Result<(SocketAddr, BufReader<ChildStdout>)> {
+    let mut stdout = BufReader::new(stdout);
+    let mut line = String::new();
+    while stdout.read_line(&mut line)? > 0 {
+        if let Some((_, address)) = line.trim_end().split_once("http://") {
+            let address = address.trim_end_matches('/').parse().with_context(|| format!("no address in {line:?}"))?;
+            return Ok((address, stdout));
         }
+        line.clear();
     }
     bail!("it ended without printing its link")
 }
