@@ -1,6 +1,7 @@
 //! `napari-cuda info`: what an image holds, from its metadata.
 
 use super::{Failure, print};
+use nc_engine::api::data::DType;
 use nc_engine::api::scene::ImageInfo;
 use nc_engine::{DeviceChoice, Engine, EngineConfig};
 
@@ -38,7 +39,7 @@ fn describe(info: &ImageInfo) -> String {
         let chunk = joined(&mut level.chunk.iter().map(u64::to_string));
         let scale =
             joined(&mut level.scale.iter().map(|s| format!("{s:.4}").trim_end_matches('0').trim_end_matches('.').to_owned()));
-        let bytes = level.shape.iter().product::<u64>().saturating_mul(info.dtype.size() as u64);
+        let bytes = decoded_bytes(&level.shape, info.dtype);
         lines.push(format!("  level {index:<3} {shape}   chunks {chunk}   scale {scale}   {}   {}", size(bytes), level.path));
     }
     for (index, channel) in info.channels.iter().enumerate() {
@@ -52,9 +53,25 @@ fn describe(info: &ImageInfo) -> String {
     lines.join("\n")
 }
 
+/// What a level would take in memory. Sparse arrays may declare more than 64 bits count: those have as many as fit.
+fn decoded_bytes(shape: &[u64], dtype: DType) -> u64 {
+    shape.iter().fold(dtype.size() as u64, |bytes, &len| bytes.saturating_mul(len))
+}
+
 /// Bytes for people.
 fn size(bytes: u64) -> String {
     let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
     let step = (0..units.len() - 1).find(|&i| bytes >> (10 * (i + 1)) == 0).unwrap_or(units.len() - 1);
     format!("{:.1} {}", bytes as f64 / (1u64 << (10 * step)) as f64, units[step])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_size_of_a_level_saturates() {
+        assert_eq!(size(decoded_bytes(&[3, 1024, 512], DType::U16)), "3.0 MiB");
+        assert_eq!(size(decoded_bytes(&[u64::from(u32::MAX); 5], DType::F64)), "16384.0 PiB");
+    }
 }
