@@ -113,14 +113,14 @@ impl Window {
         keys
     }
 
-    /// An empty picture of the window: zeros in the device format.
-    pub(crate) fn blank(&self, dtype: DType) -> Samples {
+    /// A picture of the window in the device format, of nothing but `value`.
+    pub(crate) fn blank(&self, dtype: DType, value: f64) -> Samples {
         let n = self.rows.len as usize * self.cols.len as usize;
         // Collecting a repeat allocates the shared slice once, at its final place.
         match SampleFormat::of(dtype) {
-            SampleFormat::U8 => Samples::U8(std::iter::repeat_n(0, n).collect()),
-            SampleFormat::U16 => Samples::U16(std::iter::repeat_n(0, n).collect()),
-            SampleFormat::F32 => Samples::F32(std::iter::repeat_n(0.0, n).collect()),
+            SampleFormat::U8 => Samples::U8(std::iter::repeat_n(value as u8, n).collect()),
+            SampleFormat::U16 => Samples::U16(std::iter::repeat_n(value as u16, n).collect()),
+            SampleFormat::F32 => Samples::F32(std::iter::repeat_n(value as f32, n).collect()),
         }
     }
 

@@ -75,6 +75,11 @@ impl ReadError {
         let message = format!("{}{separator}{path}: chunk {chunk} is unreadable: {}", info.location, self.message);
         Self { kind: self.kind, message }
     }
+
+    /// `plane` does not exist in the image.
+    pub(crate) fn no_such_plane(info: &ImageInfo, plane: &PlaneKey) -> Self {
+        Self::new(ReadErrorKind::NoSuchPlane, format!("{} has no plane {plane:?}", info.location))
+    }
 }
 
 /// Where chunks come from. Called on loader threads (and by [`crate::Loader::overview`] on its caller's): may block.
@@ -87,6 +92,13 @@ pub trait ChunkSource: Send + Sync {
     fn read_unless(&self, level: usize, chunk: &[u64], cancelled: &dyn Fn() -> bool) -> Result<Option<Chunk>, ReadError> {
         if cancelled() { Ok(None) } else { self.read(level, chunk).map(Some) }
     }
+
+    /// The value of samples of `level` that are not stored; it also stands for those of a damaged chunk where nothing coarser can.
+    /// Asked once per level, when the image is made.
+    fn fill_value(&self, level: usize) -> f64 {
+        let _ = level;
+        0.0
+    }
 }
 
 /// An opened image. Cheap to clone; clones share.
@@ -95,16 +107,24 @@ pub struct Image {
     /// What it is.
     pub info: Arc<ImageInfo>,
     source: Arc<dyn ChunkSource>,
+    /// Per level.
+    fill_values: Arc<[f64]>,
 }
 
 impl Image {
     /// An image whose chunks come from `source`; `info` must describe what it hands out.
     pub fn from_source(info: Arc<ImageInfo>, source: Arc<dyn ChunkSource>) -> Self {
-        Self { info, source }
+        let fill_values = (0..info.levels.len()).map(|level| source.fill_value(level)).collect();
+        Self { info, source, fill_values }
     }
 
     pub(crate) fn source(&self) -> &dyn ChunkSource {
         &*self.source
+    }
+
+    /// The source's fill value of `level`.
+    pub(crate) fn fill_value(&self, level: usize) -> f64 {
+        self.fill_values.get(level).copied().unwrap_or(0.0)
     }
 
     /// Whether `plane` is a plane of this image: level, axes and indices in range.

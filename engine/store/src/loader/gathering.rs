@@ -4,6 +4,7 @@ use super::{Fault, Overview, ViewId};
 use crate::gather::{ChunkKey, Window};
 use crate::image::{Chunk, Image};
 use nc_core::data::{PlaneKey, Samples, Tile, TileKey};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What is being made.
@@ -15,7 +16,14 @@ pub(super) enum Goal {
 
 /// What came of it.
 pub(super) enum Product {
-    Tile(TileKey, Tile),
+    Tile {
+        key: TileKey,
+        tile: Tile,
+        /// How many of its chunks are in it: of two products of a gathering the one with more is the newer.
+        intact: usize,
+        /// Whether those are all, so that this is the last product.
+        whole: bool,
+    },
     Overview(PlaneKey, Result<Overview, Fault>),
 }
 
@@ -32,10 +40,18 @@ pub(super) struct Gathering {
 struct Progress {
     /// Made with the first chunk: a want list must not pay for pictures that may never be started.
     picture: Option<Samples>,
-    missing: usize,
-    intact: usize,
+    /// Chunks that are not in the picture.
+    lacking: HashMap<ChunkKey, Lack>,
+    /// Those of them that are [`Lack::Awaited`].
+    awaited: usize,
     /// The first chunk that was lost.
     damage: Option<Fault>,
+}
+
+/// Why a chunk is not in the picture.
+enum Lack {
+    Awaited,
+    Damaged,
 }
 
 impl Gathering {
@@ -45,49 +61,64 @@ impl Gathering {
             Goal::Overview { plane, max_edge } => Window::of_overview(image, plane, *max_edge)?,
         };
         let chunks = window.chunks(&image.info);
-        let progress = Mutex::new(Progress { picture: None, missing: chunks.len(), intact: 0, damage: None });
+        let lacking = chunks.iter().map(|key| (*key, Lack::Awaited)).collect();
+        let progress = Mutex::new(Progress { picture: None, lacking, awaited: chunks.len(), damage: None });
         Some(Self { view, goal, image: image.clone(), chunks, window, progress })
     }
 
-    /// Whether it waits for a damaged chunk to heal: it does where a coarser level can stand in for it meanwhile. On the coarsest
-    /// level, and in overviews, the rest is worth more than nothing.
-    pub(super) fn waits_for_damaged(&self) -> bool {
+    /// Whether a coarser level can stand in for it, so that it need not come before its damaged chunks heal. On the coarsest level,
+    /// and in overviews, the rest is worth more than nothing.
+    pub(super) fn has_stand_in(&self) -> bool {
         match self.goal {
             Goal::Tile(key) => usize::from(key.plane.level) + 1 < self.image.info.levels.len(),
             Goal::Overview { .. } => false,
         }
     }
 
-    /// Takes what it needs of a chunk. Gives the result with the last one.
+    /// Whether chunks that were damaged are added when they heal. Overviews are made once.
+    pub(super) fn mends(&self) -> bool {
+        matches!(self.goal, Goal::Tile(_))
+    }
+
+    /// Takes what it needs of a chunk. Gives a product if this was the last one awaited, or healed after that.
     pub(super) fn add(&self, key: &ChunkKey, chunk: &Chunk) -> Option<Product> {
         let mut progress = self.lock();
+        let lack = progress.lacking.remove(key)?;
         let mut picture = progress.picture.take().unwrap_or_else(|| self.blank());
         self.window.scatter(&self.image.info, key, chunk, &mut picture);
         progress.picture = Some(picture);
-        progress.intact += 1;
-        self.count_down(&mut progress)
+        if matches!(lack, Lack::Awaited) {
+            progress.awaited -= 1;
+        }
+        self.product(&mut progress)
     }
 
-    /// Goes on without a chunk that could not be read: its part stays zero in a tile and NaN in an overview.
-    pub(super) fn add_damaged(&self, fault: &Fault) -> Option<Product> {
+    /// Goes on without a chunk that could not be read: its part has the fill value in a tile and is NaN in an overview. Saying so
+    /// again changes nothing.
+    pub(super) fn add_damaged(&self, key: &ChunkKey, fault: &Fault) -> Option<Product> {
         let mut progress = self.lock();
+        let lack = progress.lacking.get_mut(key).filter(|lack| matches!(lack, Lack::Awaited))?;
+        *lack = Lack::Damaged;
+        progress.awaited -= 1;
         progress.damage.get_or_insert_with(|| fault.clone());
-        self.count_down(&mut progress)
+        self.product(&mut progress)
     }
 
-    fn count_down(&self, progress: &mut Progress) -> Option<Product> {
-        progress.missing = progress.missing.saturating_sub(1);
-        if progress.missing > 0 {
+    fn product(&self, progress: &mut Progress) -> Option<Product> {
+        if progress.awaited > 0 {
             return None;
         }
-        let samples = progress.picture.take().unwrap_or_else(|| self.blank());
+        let whole = progress.lacking.is_empty();
+        let intact = self.chunks.len() - progress.lacking.len();
+        let picture = if whole { progress.picture.take() } else { progress.picture.clone() };
+        let samples = picture.unwrap_or_else(|| self.blank());
         let (width, height) = (self.window.width(), self.window.height());
         Some(match self.goal {
-            Goal::Tile(key) => Product::Tile(key, Tile { width, height, samples }),
+            Goal::Tile(key) => Product::Tile { key, tile: Tile { width, height, samples }, intact, whole },
             Goal::Overview { plane, .. } => Product::Overview(
                 plane,
                 match (&progress.damage, samples) {
-                    (Some(fault), _) if progress.intact == 0 => Err(fault.clone()),
+                    (Some(fault), _) if intact == 0 => Err(fault.clone()),
                     (_, Samples::F32(samples)) => Ok(Overview { width, height, samples: samples.to_vec() }),
                     // `blank` makes overviews of f32 only.
                     (_, other) => Ok(Overview { width, height, samples: (0..other.len()).map(|i| other.get(i)).collect() }),
@@ -98,7 +129,7 @@ impl Gathering {
 
     fn blank(&self) -> Samples {
         match self.goal {
-            Goal::Tile(_) => self.window.blank(self.image.info.dtype),
+            Goal::Tile(key) => self.window.blank(self.image.info.dtype, self.image.fill_value(usize::from(key.plane.level))),
             Goal::Overview { .. } => {
                 let n = self.window.width() as usize * self.window.height() as usize;
                 Samples::F32(Arc::from(vec![f32::NAN; n]))

@@ -42,7 +42,7 @@ pub struct ViewId(pub u32);
 pub struct Fault {
     /// Level of the chunk.
     pub level: usize,
-    /// Its grid index per axis.
+    /// Its grid index per axis; empty if there is no such chunk ([`ReadErrorKind::NoSuchPlane`]).
     pub chunk: Vec<u64>,
     /// What happened, what kind of thing it was.
     pub kind: ReadErrorKind,
@@ -53,6 +53,11 @@ pub struct Fault {
 impl Fault {
     fn new(image: &Image, key: &ChunkKey, error: ReadError) -> Self {
         Self { level: usize::from(key.level), chunk: key.grid(&image.info), kind: error.kind, message: error.message }
+    }
+
+    fn no_such_plane(image: &Image, plane: &PlaneKey) -> Self {
+        let ReadError { kind, message } = ReadError::no_such_plane(&image.info, plane);
+        Self { level: usize::from(plane.level), chunk: Vec::new(), kind, message }
     }
 }
 
@@ -70,15 +75,16 @@ pub struct Overview {
 /// What came for a view.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Arrival {
-    /// A wanted tile.
+    /// A wanted tile; or again one that came with a damaged chunk, now that this has healed, even though it was taken and is not
+    /// wanted any more. The latter until the view goes or wants tiles of another image, for the 256 latest such tiles.
     Tile {
         /// Which.
         key: TileKey,
-        /// Its samples. On the coarsest level, where nothing else could stand in, the part of a damaged chunk is zero.
+        /// Its samples. On the coarsest level, where nothing else could stand in, the part of a damaged chunk has the fill value.
         tile: Tile,
     },
-    /// A chunk is damaged; comes once per chunk and view. Tiles of the coarsest level arrive without it; those of finer levels stay
-    /// wanted, the chunk is tried again after 1 s, 2 s, ... 60 s, and they arrive should it heal.
+    /// A chunk is damaged; comes once per chunk and view. It is tried again after 1 s, 2 s, ... 60 s. Tiles of the coarsest level
+    /// arrive without it, and again should it heal; those of finer levels stay wanted, and arrive should it heal.
     Fault {
         /// The first tile that needed it.
         key: TileKey,
@@ -89,7 +95,7 @@ pub enum Arrival {
     Overview {
         /// Of which plane.
         plane: PlaneKey,
-        /// The overview, or the first fault if no chunk of it could be read.
+        /// The overview, or the first fault if no chunk of it could be read, or that the image has no such plane.
         overview: Result<Overview, Fault>,
     },
 }
@@ -161,7 +167,8 @@ impl Loader {
         Self(Arc::new(Pool { shared, threads: Mutex::new(threads) }))
     }
 
-    /// Makes a view known. `wake` is called from loader threads, must not block, and must not own a clone of this loader.
+    /// Makes a view known. `wake` is called from loader threads (and within [`Self::request_overview`], if that is refused), must not
+    /// block, and must not own a clone of this loader.
     pub fn attach(&self, view: ViewId, wake: Arc<dyn Fn() + Send + Sync>) {
         self.0.shared.queue().attach(view, wake);
     }
@@ -178,7 +185,7 @@ impl Loader {
         let keys = window.chunks(&image.info);
         let chunks = keys.iter().map(|key| shared.cache.get(key)).collect::<Option<Vec<_>>>()?;
         shared.hits.fetch_add(chunks.len() as u64, Ordering::Relaxed);
-        let mut samples = window.blank(image.info.dtype);
+        let mut samples = window.blank(image.info.dtype, 0.0);
         for (key, chunk) in keys.iter().zip(&chunks) {
             window.scatter(&image.info, key, chunk, &mut samples);
         }
@@ -201,7 +208,7 @@ impl Loader {
     /// A whole plane, strided down to at most `max_edge` samples per side. Blocks: reads on the calling thread what the cache lacks.
     /// Fails if the plane does not exist or not one chunk of it can be read.
     pub fn overview(&self, image: &Image, plane: PlaneKey, max_edge: u32) -> Result<Overview, ReadError> {
-        let missing = || ReadError::new(ReadErrorKind::NoSuchPlane, format!("{} has no plane {plane:?}", image.info.location));
+        let missing = || ReadError::no_such_plane(&image.info, &plane);
         let goal = Goal::Overview { plane, max_edge };
         let gathering = Gathering::new(ViewId(0), goal, image).ok_or_else(missing)?;
         let mut product = None;
@@ -210,23 +217,26 @@ impl Loader {
                 Ok(Some(chunk)) => gathering.add(key, &chunk),
                 Ok(None) => {
                     let error = ReadError::new(ReadErrorKind::Source, "the source stopped without being told to");
-                    gathering.add_damaged(&Fault::new(image, key, error))
+                    gathering.add_damaged(key, &Fault::new(image, key, error))
                 }
-                Err(error) => gathering.add_damaged(&Fault::new(image, key, error)),
+                Err(error) => gathering.add_damaged(key, &Fault::new(image, key, error)),
             };
         }
         match product {
             Some(Product::Overview(_, Ok(overview))) => Ok(overview),
             Some(Product::Overview(_, Err(fault))) => Err(ReadError { kind: fault.kind, message: fault.message }),
-            Some(Product::Tile(..)) | None => Err(missing()),
+            Some(Product::Tile { .. }) | None => Err(missing()),
         }
     }
 
     /// As [`Self::overview`], on the loader threads, after everything else; the answer is an [`Arrival::Overview`]. A request equal to
-    /// one that is on its way is the same request.
+    /// one that is on its way is the same request. A plane that the image does not have is answered at once, with a fault.
     pub fn request_overview(&self, view: ViewId, image: &Image, plane: PlaneKey, max_edge: u32) {
-        self.0.shared.queue().want_overview(view, image, plane, max_edge);
-        self.0.shared.work.notify_all();
+        let refused = self.0.shared.queue().want_overview(view, image, plane, max_edge);
+        match refused {
+            Some(wake) => wake(),
+            None => self.0.shared.work.notify_all(),
+        }
     }
 
     /// Counters and sizes.

@@ -9,8 +9,8 @@ use super::gathering::{Gathering, Goal, Product};
 use super::{Arrival, Fault, ViewId, Wake};
 use crate::gather::ChunkKey;
 use crate::image::Image;
-use nc_core::data::{PlaneKey, TileKey};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use nc_core::data::{PlaneKey, Tile, TileKey};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -28,8 +28,12 @@ pub(super) struct Task {
 enum JobState {
     Queued,
     InFlight(Arc<AtomicBool>),
-    /// It failed and may be tried again then; whoever waits has a coarser level to show meanwhile.
-    Resting(Instant),
+    /// It failed and may be tried again at `until`. Whoever waits shows something else meanwhile, except for those who came since and
+    /// are not told yet (`untold`).
+    Resting {
+        until: Instant,
+        untold: bool,
+    },
 }
 
 struct Job {
@@ -44,12 +48,65 @@ struct Want {
     started: usize,
 }
 
+/// A tile that arrived with damaged chunks filled in, and comes again when one of them heals. Nobody asks for it again, because the
+/// view has it and takes it as it is; so it does not depend on the want list, which names only what a view lacks. It is kept until it
+/// is whole, is made anew, or was dropped before the view took it; until the view goes or turns to another image; and only among the
+/// [`MOST_PROVISIONAL`] latest of its view.
+struct Provisional {
+    gathering: Arc<Gathering>,
+    /// Chunks in what was delivered last.
+    intact: usize,
+}
+
+/// More than the tiles of a screen in a few channels. Bounds what a wholly damaged image costs: pictures and retries.
+const MOST_PROVISIONAL: usize = 256;
+
 struct View {
     wake: Wake,
     /// Most urgent first.
     tiles: Vec<Want>,
     overviews: Vec<Want>,
+    /// Earliest first.
+    provisional: VecDeque<Provisional>,
+    /// Answers to what is wanted.
     arrivals: Vec<Arrival>,
+    /// Provisional tiles that the view had taken and that are better now.
+    mended: Vec<Arrival>,
+}
+
+impl View {
+    fn new(wake: Wake) -> Self {
+        Self {
+            wake,
+            tiles: Vec::new(),
+            overviews: Vec::new(),
+            provisional: VecDeque::new(),
+            arrivals: Vec::new(),
+            mended: Vec::new(),
+        }
+    }
+
+    /// Forgets provisional tiles; gives those.
+    fn forget_provisional(&mut self, which: impl Fn(&TileKey, &Gathering) -> bool) -> Vec<Arc<Gathering>> {
+        let gone = |p: &Provisional| matches!(p.gathering.goal, Goal::Tile(key) if which(&key, &p.gathering));
+        let (gone, kept): (VecDeque<_>, _) = self.provisional.drain(..).partition(gone);
+        self.provisional = kept;
+        gone.into_iter().map(|p| p.gathering).collect()
+    }
+
+    /// Puts a finished tile where the view takes it from. An earlier state of it that was not taken gives way.
+    fn put_tile(&mut self, key: TileKey, tile: Tile, wanted: bool) {
+        let same = |a: &&mut Arrival| a.tile_key() == Some(key);
+        let arrival = Arrival::Tile { key, tile };
+        match self.arrivals.iter_mut().find(same) {
+            Some(earlier) => *earlier = arrival,
+            None if wanted => self.arrivals.push(arrival),
+            None => match self.mended.iter_mut().find(same) {
+                Some(earlier) => *earlier = arrival,
+                None => self.mended.push(arrival),
+            },
+        }
+    }
 }
 
 #[derive(Default)]
@@ -67,12 +124,14 @@ pub(super) struct Queue {
 impl Queue {
     pub(super) fn attach(&mut self, view: ViewId, wake: Wake) {
         self.detach(view);
-        self.views.insert(view, View { wake, tiles: Vec::new(), overviews: Vec::new(), arrivals: Vec::new() });
+        self.views.insert(view, View::new(wake));
     }
 
     pub(super) fn detach(&mut self, view: ViewId) {
         if let Some(gone) = self.views.remove(&view) {
-            gone.tiles.iter().chain(&gone.overviews).for_each(|w| self.abandon(&w.gathering));
+            let provisional = gone.provisional.iter().map(|p| &p.gathering);
+            let wanted = gone.tiles.iter().chain(&gone.overviews).map(|w| &w.gathering);
+            wanted.chain(provisional).for_each(|gathering| self.abandon(gathering));
             self.failures.forget_view(view);
         }
     }
@@ -87,7 +146,7 @@ impl Queue {
                 before.insert(key, want);
             }
         }
-        let ready: HashSet<TileKey> = of.arrivals.iter().filter_map(|a| a.tile_key()).collect();
+        let ready: HashSet<TileKey> = of.arrivals.iter().chain(&of.mended).filter_map(Arrival::tile_key).collect();
         let mut tiles = Vec::with_capacity(keys.len());
         for key in keys {
             if !wanted.insert(*key) || ready.contains(key) {
@@ -102,26 +161,45 @@ impl Queue {
             }
         }
         // What arrived and is not wanted any more goes, or a view that stops taking would pile it up. Its chunks stay in the cache.
-        of.arrivals.retain(|a| a.tile_key().is_none_or(|key| wanted.contains(&key)));
+        let dropped: HashSet<TileKey> = of
+            .arrivals
+            .extract_if(.., |a| a.tile_key().is_some_and(|key| !wanted.contains(&key)))
+            .filter_map(|a| a.tile_key())
+            .collect();
+        of.mended.retain(|a| a.tile_key().is_some_and(|key| key.plane.image == image.info.id));
         of.tiles = tiles;
+        let forgotten = of.forget_provisional(|key, gathering| {
+            let anew = wanted.contains(key) && !ready.contains(key);
+            anew || dropped.contains(key) || gathering.image.info.id != image.info.id
+        });
         before.into_values().for_each(|w| self.abandon(&w.gathering));
+        forgotten.iter().for_each(|gathering| self.abandon(gathering));
     }
 
-    /// Adds an overview, unless the same one is on its way.
-    pub(super) fn want_overview(&mut self, view: ViewId, image: &Image, plane: PlaneKey, max_edge: u32) {
-        let Some(of) = self.views.get_mut(&view) else { return };
+    /// Adds an overview, unless the same one is on its way. Whom to wake, if it is refused: that is an answer, too.
+    pub(super) fn want_overview(&mut self, view: ViewId, image: &Image, plane: PlaneKey, max_edge: u32) -> Option<Wake> {
+        let of = self.views.get_mut(&view)?;
         let goal = Goal::Overview { plane, max_edge };
         if of.overviews.iter().any(|w| w.gathering.goal == goal) {
-            return;
+            return None;
         }
         match Gathering::new(view, goal, image) {
-            Some(gathering) => of.overviews.push(register(&mut self.jobs, gathering)),
-            None => tracing::error!(?plane, "an overview was wanted of a plane that its image does not have"),
+            Some(gathering) => {
+                of.overviews.push(register(&mut self.jobs, gathering));
+                None
+            }
+            None => {
+                of.arrivals.push(Arrival::Overview { plane, overview: Err(Fault::no_such_plane(image, &plane)) });
+                Some(of.wake.clone())
+            }
         }
     }
 
     pub(super) fn take_arrivals(&mut self, view: ViewId) -> Vec<Arrival> {
-        self.views.get_mut(&view).map(|v| std::mem::take(&mut v.arrivals)).unwrap_or_default()
+        let Some(of) = self.views.get_mut(&view) else { return Vec::new() };
+        let mut arrivals = std::mem::take(&mut of.arrivals);
+        arrivals.append(&mut of.mended);
+        arrivals
     }
 
     /// The next chunk to read: tiles before retries before overviews; among tiles the views take turns.
@@ -144,7 +222,11 @@ impl Queue {
             for want in list(view) {
                 while let Some(key) = want.gathering.chunks.get(want.started) {
                     want.started += 1;
-                    if self.jobs.get(key).is_some_and(|j| matches!(j.state, JobState::Queued)) {
+                    if self
+                        .jobs
+                        .get(key)
+                        .is_some_and(|j| matches!(j.state, JobState::Queued | JobState::Resting { untold: true, .. }))
+                    {
                         self.served = Some(id);
                         return Some(*key);
                     }
@@ -155,17 +237,19 @@ impl Queue {
     }
 
     fn next_retry(&self, now: Instant) -> Option<ChunkKey> {
-        self.resting().filter(|&(_, at)| at <= now).min_by_key(|&(_, at)| at).map(|(key, _)| key)
+        // Those who were not told may be gone again, but a job that others wait for must not stay behind with them.
+        let due = self.resting().filter(|&(_, until, untold)| untold || until <= now);
+        due.min_by_key(|&(_, until, _)| until).map(|(key, ..)| key)
     }
 
     /// When the earliest retry is due that somebody waits for.
     pub(super) fn next_retry_at(&self) -> Option<Instant> {
-        self.resting().map(|(_, at)| at).min()
+        self.resting().map(|(_, until, _)| until).min()
     }
 
-    fn resting(&self) -> impl Iterator<Item = (ChunkKey, Instant)> {
+    fn resting(&self) -> impl Iterator<Item = (ChunkKey, Instant, bool)> {
         self.jobs.iter().filter_map(|(key, job)| match job.state {
-            JobState::Resting(until) => Some((*key, until)),
+            JobState::Resting { until, untold } => Some((*key, until, untold)),
             JobState::Queued | JobState::InFlight(_) => None,
         })
     }
@@ -209,10 +293,11 @@ impl Queue {
                 wakes.push(view.wake.clone());
             }
         }
-        let (waiting, going_on): (Vec<_>, Vec<_>) = job.waiting.into_iter().partition(|g| g.waits_for_damaged());
+        let going_on = job.waiting.iter().filter(|g| !g.has_stand_in()).cloned().collect();
+        let waiting: Vec<_> = job.waiting.into_iter().filter(|g| g.mends()).collect();
         if !waiting.is_empty() {
             let until = self.failures.retry_at(key).unwrap_or(now);
-            self.jobs.insert(*key, Job { image: job.image, state: JobState::Resting(until), waiting });
+            self.jobs.insert(*key, Job { image: job.image, state: JobState::Resting { until, untold: false }, waiting });
         }
         (going_on, wakes)
     }
@@ -220,17 +305,39 @@ impl Queue {
     /// Hands a finished tile or overview to its view, unless that does not want it any more.
     pub(super) fn deliver(&mut self, gathering: &Arc<Gathering>, product: Product) -> Option<Wake> {
         let view = self.views.get_mut(&gathering.view)?;
-        let list = match product {
-            Product::Tile(..) => &mut view.tiles,
-            Product::Overview(..) => &mut view.overviews,
-        };
-        let at = list.iter().position(|w| Arc::ptr_eq(&w.gathering, gathering))?;
-        list.remove(at);
-        view.arrivals.push(match product {
-            Product::Tile(key, tile) => Arrival::Tile { key, tile },
-            Product::Overview(plane, overview) => Arrival::Overview { plane, overview },
-        });
-        Some(view.wake.clone())
+        let wake = view.wake.clone();
+        match product {
+            Product::Overview(plane, overview) => {
+                let at = view.overviews.iter().position(|w| Arc::ptr_eq(&w.gathering, gathering))?;
+                view.overviews.remove(at);
+                view.arrivals.push(Arrival::Overview { plane, overview });
+            }
+            Product::Tile { key, tile, intact, whole } => {
+                let wanted = view.tiles.iter().position(|w| Arc::ptr_eq(&w.gathering, gathering));
+                let had = view.provisional.iter().position(|p| Arc::ptr_eq(&p.gathering, gathering));
+                match (wanted, had) {
+                    (Some(at), _) => {
+                        view.tiles.remove(at);
+                    }
+                    (None, Some(at)) => {
+                        // Two threads that each mended a part may come in either order.
+                        view.provisional.get(at).filter(|p| p.intact < intact)?;
+                        view.provisional.remove(at);
+                    }
+                    (None, None) => return None,
+                }
+                view.put_tile(key, tile, wanted.is_some());
+                if !whole {
+                    view.provisional.push_back(Provisional { gathering: gathering.clone(), intact });
+                }
+                if view.provisional.len() > MOST_PROVISIONAL
+                    && let Some(earliest) = view.provisional.pop_front()
+                {
+                    self.abandon(&earliest.gathering);
+                }
+            }
+        }
+        Some(wake)
     }
 
     /// Chunks that wait for a worker or a retry, and chunks that are being read.
@@ -261,7 +368,7 @@ impl Queue {
             self.cancelled += 1;
             match &job.state {
                 JobState::InFlight(cancelled) => cancelled.store(true, Ordering::Relaxed),
-                JobState::Queued | JobState::Resting(_) => {
+                JobState::Queued | JobState::Resting { .. } => {
                     self.jobs.remove(key);
                 }
             }
@@ -278,8 +385,10 @@ fn register(jobs: &mut HashMap<ChunkKey, Job>, gathering: Gathering) -> Want {
             state: JobState::Queued,
             waiting: Vec::new(),
         });
-        if let JobState::InFlight(cancelled) = &job.state {
-            cancelled.store(false, Ordering::Relaxed);
+        match &mut job.state {
+            JobState::InFlight(cancelled) => cancelled.store(false, Ordering::Relaxed),
+            JobState::Resting { untold, .. } => *untold |= !gathering.has_stand_in(),
+            JobState::Queued => {}
         }
         job.waiting.push(gathering.clone());
     }

@@ -123,7 +123,7 @@ impl Shared {
         }
         let now = (self.clock)();
         let (going_on, wakes) = self.queue().failed(key, fault, fresh, now);
-        let done = going_on.iter().filter_map(|g| g.add_damaged(fault).map(|product| (g, product))).collect();
+        let done = going_on.iter().filter_map(|g| g.add_damaged(key, fault).map(|product| (g, product))).collect();
         self.deliver(done, wakes);
         // A retry may be due earlier than what the other threads sleep for.
         self.work.notify_one();

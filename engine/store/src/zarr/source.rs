@@ -3,6 +3,7 @@
 use super::OpenError;
 use super::array::ArrayDocument;
 use crate::image::{Chunk, ChunkSource, ReadError, ReadErrorKind};
+use nc_core::data::DType;
 use std::borrow::Cow;
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -40,6 +41,10 @@ impl ChunkSource for ZarrSource {
         let level = self.levels.get(level).ok_or_else(|| ReadError::new(ReadErrorKind::NoSuchPlane, "there is no such level"))?;
         level.read(chunk, cancelled).map_err(|error| level.explain(&error))
     }
+
+    fn fill_value(&self, level: usize) -> f64 {
+        self.levels.get(level).map_or(0.0, |level| level.fill_value)
+    }
 }
 
 /// One level.
@@ -50,6 +55,7 @@ pub(super) struct LevelReader {
     chunk: Vec<NonZeroU64>,
     /// The same, as plain numbers.
     chunk_shape: Vec<u64>,
+    fill_value: f64,
     options: CodecOptions,
 }
 
@@ -120,7 +126,8 @@ impl LevelReader {
         let chunk_shape = chunk.iter().map(|c| c.get()).collect();
         // One thread per chunk: the loader's threads are the concurrency.
         let options = CodecOptions::default().with_concurrent_target(1);
-        Ok(Self { array, layout, chunk, chunk_shape, options })
+        let fill_value = number(document.dtype, array.fill_value().as_ne_bytes()).unwrap_or(0.0);
+        Ok(Self { array, layout, chunk, chunk_shape, fill_value, options })
     }
 
     /// Shape of the smallest piece that is decoded on its own.
@@ -184,6 +191,26 @@ fn inner_codecs(array: &Array<FilesystemStore>) -> Result<CodecChain, String> {
         Ok(ShardingCodecConfiguration::V1(sharding)) => CodecChain::from_metadata(&sharding.codecs).map_err(|e| e.to_string()),
         Ok(_) => Err("an unknown version of the sharding codec".to_owned()),
         Err(error) => Err(error.to_string()),
+    }
+}
+
+/// The element of `dtype` that these bytes are, if it has as many. 64-bit integers are rounded.
+fn number(dtype: DType, bytes: &[u8]) -> Option<f64> {
+    fn element<const SIZE: usize>(bytes: &[u8], convert: impl Fn([u8; SIZE]) -> f64) -> Option<f64> {
+        bytes.try_into().ok().map(convert)
+    }
+    match dtype {
+        DType::Bool | DType::U8 => element(bytes, |[b]: [u8; 1]| f64::from(b)),
+        DType::I8 => element(bytes, |b| f64::from(i8::from_ne_bytes(b))),
+        DType::U16 => element(bytes, |b| f64::from(u16::from_ne_bytes(b))),
+        DType::I16 => element(bytes, |b| f64::from(i16::from_ne_bytes(b))),
+        DType::F16 => element(bytes, |b| half::f16::from_ne_bytes(b).to_f64()),
+        DType::U32 => element(bytes, |b| f64::from(u32::from_ne_bytes(b))),
+        DType::I32 => element(bytes, |b| f64::from(i32::from_ne_bytes(b))),
+        DType::F32 => element(bytes, |b| f64::from(f32::from_ne_bytes(b))),
+        DType::U64 => element(bytes, |b| u64::from_ne_bytes(b) as f64),
+        DType::I64 => element(bytes, |b| i64::from_ne_bytes(b) as f64),
+        DType::F64 => element(bytes, f64::from_ne_bytes),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The loader: one read per chunk, order, cancellation, damage, panics, budget.
 
-use crate::synthetic::{Gate, View, chunk, image, info, plane, sound, tile};
-use nc_core::data::{DType, MAX_AXES};
+use crate::synthetic::{FILL, Gate, View, chunk, image, info, plane, sound, tile};
+use nc_core::data::{DType, ImageId, MAX_AXES, TileKey};
 use nc_store::{Arrival, Clock, Loader, LoaderConfig, ReadError, ReadErrorKind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -154,8 +154,8 @@ fn damage_on_the_coarsest_level_leaves_a_hole_and_is_reported_once() {
     let [Arrival::Fault { fault, .. }, Arrival::Tile { tile: first, .. }] = &arrivals[..] else { panic!("{arrivals:?}") };
     assert_eq!((fault.level, &fault.chunk[..], fault.kind), (0, &[0, 1][..], ReadErrorKind::Decode));
     assert_eq!(fault.message, "/made/up.zarr/s0: chunk 0/1 is unreadable: wrong checksum");
-    assert_ne!(first.samples.get(3), 0.0);
-    assert!((0..4).all(|r| (4..8).all(|c| first.samples.get(r * 8 + c) == 0.0)));
+    assert_ne!(first.samples.get(3), FILL as f32);
+    assert!((0..4).all(|r| (4..8).all(|c| first.samples.get(r * 8 + c) == FILL as f32)));
     assert_eq!((reads(), loader.stats().read_errors), (2, 1));
     assert!(loader.resident_tile(&image, &tile(0, 0, 0)).is_none());
 
@@ -178,6 +178,115 @@ fn damage_on_the_coarsest_level_leaves_a_hole_and_is_reported_once() {
     let [Arrival::Tile { tile: healed, .. }] = &healed[..] else { panic!("{healed:?}") };
     assert_eq!(Some(healed.clone()), loader.resident_tile(&image, &tile(0, 0, 0)));
     assert_ne!(healed, first);
+}
+
+/// One row of four tiles' worth of chunks, 64 wide each, so that a tile has four; those of `broken` are damaged. Two planes.
+fn patchy(broken: &[u64]) -> (nc_store::Image, impl Fn(&[u64])) {
+    let broken = Arc::new(Mutex::new(broken.to_vec()));
+    let state = broken.clone();
+    let (image, _) = image(info(DType::U16, &[(&[2, 8, 256], &[2, 8, 64])]), move |info, level, at, _| {
+        if state.lock().unwrap().contains(&at[2]) { Err(damaged()) } else { Ok(Some(chunk(info, level, at, true))) }
+    });
+    (image, move |now: &[u64]| *broken.lock().unwrap() = now.to_vec())
+}
+
+fn of_plane(z: u32) -> TileKey {
+    TileKey { plane: plane(0, 1, 2, [z, 0, 0, 0, 0]), ty: 0, tx: 0 }
+}
+
+/// The one tile in `arrivals`, and which of its chunks hold nothing but the fill value.
+fn only_tile(arrivals: &[Arrival]) -> (TileKey, Vec<usize>) {
+    let tiles = arrivals.iter().filter_map(|a| if let Arrival::Tile { key, tile } = a { Some((key, tile)) } else { None });
+    let [(key, tile)] = tiles.collect::<Vec<_>>()[..] else { panic!("{arrivals:?}") };
+    let filled = |at: &usize| (0..8).all(|r| (0..64).all(|c| tile.samples.get(r * 256 + at * 64 + c) == FILL as f32));
+    (*key, (0..4).filter(filled).collect())
+}
+
+#[test]
+fn a_provisional_tile_comes_again_as_its_chunks_heal_though_nobody_asks() {
+    let (time, advance) = clock();
+    let (image, set_broken) = patchy(&[1, 3]);
+    let loader = Loader::with_clock(LoaderConfig { threads: 1, cache_bytes: 1 << 20 }, time);
+    let view = View::attach(&loader, 1);
+    loader.want(view.id, &image, &[of_plane(0)]);
+    assert_eq!(only_tile(&view.take(3)), (of_plane(0), vec![1, 3]));
+    assert_eq!(loader.stats().queued, 2);
+
+    // The view has it and shows it, and wants nothing, or another plane.
+    set_broken(&[3]);
+    advance(1000);
+    loader.want(view.id, &image, &[]);
+    assert_eq!(only_tile(&view.take(1)), (of_plane(0), vec![3]));
+    // A failed retry is no news.
+    await_reads(&loader, |stats| stats.read_errors == 3);
+    set_broken(&[]);
+    advance(1999);
+    loader.want(view.id, &image, &[of_plane(1)]);
+    let between = view.take(1);
+    assert_eq!(only_tile(&between), (of_plane(1), vec![3]), "it waits out the longer pause");
+    advance(1);
+    loader.want(view.id, &image, &[]);
+    let mut healed = view.take(2);
+    healed.sort_by_key(|a| if let Arrival::Tile { key, .. } = a { Some(*key) } else { None });
+    assert_eq!(only_tile(&healed[..1]), (of_plane(0), vec![]));
+    assert_eq!(only_tile(&healed[1..]), (of_plane(1), vec![]), "every plane that touches the chunk");
+    for (arrival, z) in healed.iter().zip(0..) {
+        let Arrival::Tile { tile, .. } = arrival else { panic!("{arrival:?}") };
+        assert_eq!(Some(tile), loader.resident_tile(&image, &of_plane(z)).as_ref());
+    }
+    assert_eq!((loader.stats().queued, view.take(0)), (0, vec![]));
+}
+
+/// Until loader threads have done what `done` looks for.
+fn await_reads(loader: &Loader, done: impl Fn(&nc_store::LoaderStats) -> bool) {
+    let start = Instant::now();
+    while !(done(&loader.stats()) && loader.stats().in_flight == 0) {
+        assert!(start.elapsed() < crate::synthetic::PATIENCE, "{:?}", loader.stats());
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_provisional_tile_is_forgotten_with_its_view_its_image_and_its_arrival() {
+    let (image, _) = patchy(&[1]);
+    let (other, _) = sound(nc_core::scene::ImageInfo { id: ImageId(8), ..six_tiles() });
+    let loader = Loader::with_clock(LoaderConfig { threads: 1, cache_bytes: 1 << 20 }, clock().0);
+    let view = View::attach(&loader, 1);
+    let rests = |expected: usize| await_reads(&loader, |stats| stats.queued == expected);
+    let make = || {
+        loader.want(view.id, &image, &[of_plane(0)]);
+        // The fault may be there earlier; a tile that is not taken is forgotten with the next want list.
+        while !view.take(1).iter().any(|a| matches!(a, Arrival::Tile { .. })) {}
+        rests(1);
+    };
+    make();
+    loader.want(view.id, &image, &[]);
+    rests(1);
+    loader.want(view.id, &other, &[]);
+    rests(0);
+    make();
+    make();
+    loader.detach(view.id);
+    rests(0);
+    // Never taken, and wanted no more.
+    let view = View::attach(&loader, 1);
+    loader.want(view.id, &image, &[of_plane(0)]);
+    rests(1);
+    view.await_woken();
+    loader.want(view.id, &image, &[]);
+    rests(0);
+}
+
+#[test]
+fn of_many_provisional_tiles_the_latest_are_kept() {
+    let about = info(DType::U8, &[(&[300, 4, 4], &[1, 4, 4])]);
+    let (image, _) = image(about, |_, _, _, _| Err(damaged()));
+    let loader = Loader::with_clock(LoaderConfig { threads: 1, cache_bytes: 1 << 20 }, clock().0);
+    let view = View::attach(&loader, 1);
+    let keys: Vec<_> = (0..300).map(of_plane).collect();
+    loader.want(view.id, &image, &keys);
+    assert_eq!(view.take(600).len(), 600);
+    await_reads(&loader, |stats| stats.queued == 256);
 }
 
 #[test]
@@ -296,6 +405,13 @@ fn an_overview_without_a_readable_chunk_is_an_error() {
     assert_eq!(error.to_string(), "/made/up.zarr/s0: chunk 0/0 is unreadable: wrong checksum");
     loader.request_overview(view.id, &image, plane(0, 0, 1, [0; MAX_AXES]), 64);
     assert!(matches!(&view.take(1)[0], Arrival::Overview { overview: Err(fault), .. } if fault.chunk == [0, 0]));
+    // A plane that is not there is an answer, too, or the asker would wait for ever.
+    let nowhere = plane(1, 0, 1, [0; MAX_AXES]);
+    loader.request_overview(view.id, &image, nowhere, 64);
+    let refused = view.take(1);
+    let [Arrival::Overview { plane, overview: Err(fault) }] = &refused[..] else { panic!("{refused:?}") };
+    assert_eq!((*plane, fault.level, &fault.chunk[..], fault.kind), (nowhere, 1, &[][..], ReadErrorKind::NoSuchPlane));
+    assert!(fault.message.starts_with("/made/up.zarr has no plane"), "{}", fault.message);
 }
 
 #[test]

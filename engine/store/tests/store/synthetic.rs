@@ -7,6 +7,8 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
+/// What a [`Source`] says is its fill value at level 0; one more per level.
+pub(crate) const FILL: f64 = 9.0;
 /// A test that waits this long has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -106,6 +108,10 @@ impl ChunkSource for Source {
         self.reads.lock().unwrap().push((level, chunk.to_vec()));
         (self.answer)(&self.info, level, chunk, cancelled)
     }
+
+    fn fill_value(&self, level: usize) -> f64 {
+        FILL + level as f64
+    }
 }
 
 pub(crate) fn image(
@@ -168,11 +174,16 @@ impl View {
         Self { loader: loader.clone(), id: ViewId(id), woken }
     }
 
+    /// Waits for the next wake.
+    pub(crate) fn await_woken(&self) {
+        self.woken.recv_timeout(PATIENCE).expect("woken");
+    }
+
     /// Takes arrivals until there are `n`.
     pub(crate) fn take(&self, n: usize) -> Vec<Arrival> {
         let mut taken = self.loader.take_arrivals(self.id);
         while taken.len() < n {
-            self.woken.recv_timeout(PATIENCE).expect("woken");
+            self.await_woken();
             taken.extend(self.loader.take_arrivals(self.id));
         }
         taken
