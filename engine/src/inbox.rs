@@ -9,7 +9,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Intents held at most; more are refused.
 const INTENTS: usize = 4096;
-/// Warnings held at most; more are dropped.
+/// Warnings held at most; more are dropped and counted.
 const WARNINGS: usize = 64;
 
 /// A warning on its way to clients.
@@ -20,7 +20,7 @@ pub(crate) struct Warning {
     pub(crate) message: String,
 }
 
-/// The next thing to do. Intents go first, so that acks never wait for mirrors.
+/// The next thing to do. Intents go first, so that acks hardly wait for mirrors and warnings.
 pub(crate) enum Work {
     Intent(RawIntent),
     Applied(AppliedCommit),
@@ -33,13 +33,46 @@ struct Shelves {
     intents: VecDeque<RawIntent>,
     applied: Option<AppliedCommit>,
     warnings: VecDeque<Warning>,
+    /// Warnings that were dropped since one was last taken.
+    dropped: u64,
     stopped: bool,
     /// Intents taken since mirrors last had a turn.
-    run: usize,
+    since_mirrors: usize,
+    /// Intents and commits taken since warnings last had a turn.
+    since_warning: usize,
 }
 
-/// Most intents between two turns of the mirrors: under an endless stream of intents notifications still leave.
+/// Most that goes before a commit or a warning that waits: under an endless stream of intents notifications still leave.
 const RUN: usize = 32;
+
+impl Shelves {
+    fn take(&mut self) -> Option<Work> {
+        let mirrors_starve = self.since_mirrors >= RUN && self.applied.is_some();
+        let warnings_starve = self.since_warning >= RUN && !self.warnings.is_empty();
+        if !mirrors_starve
+            && !warnings_starve
+            && let Some(intent) = self.intents.pop_front()
+        {
+            self.since_mirrors += 1;
+            self.since_warning += 1;
+            return Some(Work::Intent(intent));
+        }
+        // A warning may be of the dataset that the commit brings, so the commit goes first, unless it was the mirrors' turn just now.
+        let mirrors_first = !warnings_starve || self.since_mirrors > 0;
+        if mirrors_first && let Some(commit) = self.applied.take() {
+            self.since_mirrors = 0;
+            self.since_warning += 1;
+            return Some(Work::Applied(commit));
+        }
+        let mut warning = self.warnings.pop_front()?;
+        self.since_warning = 0;
+        let dropped = std::mem::take(&mut self.dropped);
+        if dropped > 0 {
+            warning.message += &format!(" (and {dropped} more)");
+        }
+        Some(Work::Warning(warning))
+    }
+}
 
 #[derive(Default)]
 pub(crate) struct Inbox {
@@ -79,6 +112,8 @@ impl Inbox {
         let mut shelves = self.lock();
         if shelves.warnings.len() < WARNINGS {
             shelves.warnings.push_back(warning);
+        } else {
+            shelves.dropped += 1;
         }
         drop(shelves);
         self.changed.notify_one();
@@ -96,19 +131,97 @@ impl Inbox {
             if shelves.stopped {
                 return Work::Stop;
             }
-            let mirrors_starve = shelves.run >= RUN && shelves.applied.is_some();
-            if !mirrors_starve && let Some(intent) = shelves.intents.pop_front() {
-                shelves.run += 1;
-                return Work::Intent(intent);
-            }
-            shelves.run = 0;
-            if let Some(commit) = shelves.applied.take() {
-                return Work::Applied(commit);
-            }
-            if let Some(warning) = shelves.warnings.pop_front() {
-                return Work::Warning(warning);
+            if let Some(work) = shelves.take() {
+                return work;
             }
             shelves = self.changed.wait(shelves).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::ClientId;
+    use nc_core::data::CanvasSize;
+    use nc_core::ledger::{Ledger, Seed};
+    use serde_json::Value;
+    use std::time::Instant;
+
+    fn intent() -> RawIntent {
+        let word = String::new;
+        let (client, received) = (ClientId(1), Instant::now());
+        RawIntent { client, intent_id: word(), scope: word(), target: word(), key: word(), value: Value::Null, received }
+    }
+
+    fn warning(message: &str) -> Warning {
+        Warning { domain: "data", code: "data.chunk", message: message.to_owned() }
+    }
+
+    fn commit() -> AppliedCommit {
+        let ledger = Ledger::new(Seed::idle(CanvasSize { width: 64, height: 32 })).unwrap();
+        AppliedCommit { view: ledger.view().clone(), planned: ledger.state().clone(), closed: vec![] }
+    }
+
+    /// The kinds of the next things to do, while intents keep coming, and a commit after every intent if `commits`.
+    fn under_load(inbox: &Inbox, turns: usize, commits: bool) -> String {
+        let mut kinds = String::new();
+        for _ in 0..turns {
+            inbox.intent(intent()).unwrap();
+            if commits {
+                inbox.applied(commit());
+            }
+            kinds.push(match inbox.next() {
+                Work::Intent(_) => 'i',
+                Work::Applied(_) => 'a',
+                Work::Warning(_) => 'w',
+                Work::Stop => 's',
+            });
+        }
+        kinds
+    }
+
+    #[test]
+    fn warnings_leave_under_an_endless_stream_of_intents() {
+        let inbox = Inbox::default();
+        inbox.warning(warning("1"));
+        inbox.warning(warning("2"));
+        let run = "i".repeat(RUN);
+        assert_eq!(under_load(&inbox, 2 * RUN + 3, false), format!("{run}w{run}wi"));
+    }
+
+    #[test]
+    fn mirrors_and_warnings_share_the_turn_under_intents_and_commits_without_end() {
+        let inbox = Inbox::default();
+        inbox.warning(warning("1"));
+        inbox.warning(warning("2"));
+        let run = "i".repeat(RUN);
+        assert_eq!(under_load(&inbox, 2 * RUN + 4, true), format!("{run}aw{run}aw"));
+    }
+
+    #[test]
+    fn acks_go_first_then_mirrors_then_warnings() {
+        let inbox = Inbox::default();
+        inbox.warning(warning("1"));
+        inbox.applied(commit());
+        inbox.intent(intent()).unwrap();
+        assert!(matches!(inbox.next(), Work::Intent(_)));
+        assert!(matches!(inbox.next(), Work::Applied(_)));
+        assert!(matches!(inbox.next(), Work::Warning(_)));
+    }
+
+    #[test]
+    fn dropped_warnings_are_counted_in_the_next_one() {
+        let inbox = Inbox::default();
+        for n in 0..WARNINGS + 3 {
+            inbox.warning(warning(&n.to_string()));
+        }
+        let mut messages = (0..WARNINGS).map(|_| match inbox.next() {
+            Work::Warning(warning) => warning.message,
+            _ => String::new(),
+        });
+        assert_eq!(messages.next().as_deref(), Some("0 (and 3 more)"));
+        assert_eq!(messages.next().as_deref(), Some("1"));
+        assert_eq!(messages.last().as_deref(), Some("63"));
     }
 }
