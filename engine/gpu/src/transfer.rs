@@ -27,9 +27,10 @@ const MOST_BINS: u32 = 16 * BINS;
 pub(crate) struct Binning {
     pub(crate) lo: f32,
     pub(crate) hi: f32,
-    /// `1 / (hi - lo)`.
+    /// `1 / (hi - lo)`, rounded so that the upper limit is scaled to 1 or a little more.
     pub(crate) inverse: f32,
     pub(crate) roots: u32,
+    /// A power of two.
     pub(crate) bins: u32,
 }
 
@@ -37,7 +38,15 @@ impl Binning {
     pub(crate) fn new(transfer: &Transfer) -> Self {
         let (lo, hi) = transfer.limits;
         let (roots, bins) = shape(transfer.gamma);
-        Self { lo, hi, inverse: 1.0 / (hi - lo), roots, bins }
+        let inverse = 1.0 / (hi - lo);
+        let inverse = if (hi - lo) * inverse < 1.0 { inverse.next_up() } else { inverse };
+        Self { lo, hi, inverse, roots, bins }
+    }
+
+    /// Whether the limits are so far from what `f32` can hold that `s * bins + 1` is a number for every value, and at least
+    /// `bins + 1` for the upper limit: then neither that limit nor what is not a number needs a look of its own.
+    pub(crate) fn is_ordinary(&self) -> bool {
+        (1e-30..1e30).contains(&(self.hi - self.lo))
     }
 
     /// Entries of the table: low, the bins, high, not a number.
@@ -98,6 +107,23 @@ mod tests {
                     assert!(off < 0.26, "{map} gamma {gamma} at {s}: off by {off}");
                 }
             }
+        }
+    }
+
+    /// What the kernels rely on where the limits are ordinary.
+    #[test]
+    fn the_upper_limit_falls_behind_the_last_bin() {
+        for i in 0..20_000u32 {
+            let (lo, extent) = ((i % 7) as f32 * -0.37, (i as f32 * 0.731 + 0.001).powi(1 + i as i32 % 5));
+            let gamma = 0.05 + (i % 11) as f32;
+            let transfer = Transfer { limits: (lo, lo + extent), gamma, table: colormap::named("gray").expect("a map") };
+            let binning = Binning::new(&transfer);
+            assert!(binning.is_ordinary() && binning.bins.is_power_of_two());
+            let mut s = (binning.hi - binning.lo) * binning.inverse;
+            for _ in 0..binning.roots {
+                s = s.sqrt();
+            }
+            assert_eq!((s * binning.bins as f32 + 1.0) as u32, binning.high(), "{lo} {extent} {gamma}");
         }
     }
 

@@ -179,10 +179,17 @@ fn draw_rows(plans: &[LayerPlan<'_>], first: usize, width: usize, pixels: &mut [
     let mut states: Vec<RowState<'_>> = plans.iter().map(|_| RowState::default()).collect();
     // Layer by layer within a block: a layer's colours stay in the nearest cache, the block's pixels in the next.
     for (i, block) in pixels.chunks_mut(BLOCK_ROWS * width).enumerate() {
-        block.fill(BLACK);
-        for (plan, state) in plans.iter().zip(&mut states) {
-            for (j, row) in block.chunks_exact_mut(width).enumerate() {
-                plan.draw_row(first + i * BLOCK_ROWS + j, state, row);
+        if plans.is_empty() {
+            block.fill(BLACK);
+        }
+        for (k, (plan, state)) in plans.iter().zip(&mut states).enumerate() {
+            for (j, pixels) in block.chunks_exact_mut(width).enumerate() {
+                let row = first + i * BLOCK_ROWS + j;
+                // The first layer replaces what it draws.
+                if k == 0 && !plan.draws_all(row, state, width) {
+                    pixels.fill(BLACK);
+                }
+                plan.draw_row(row, state, pixels);
             }
         }
     }

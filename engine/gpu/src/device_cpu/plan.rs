@@ -122,17 +122,17 @@ impl<'a> LayerPlan<'a> {
         }
     }
 
+    /// Whether [`LayerPlan::draw_row`] draws each of the `width` pixels of a row.
+    pub(super) fn draws_all(&self, row: usize, state: &mut RowState<'a>, width: usize) -> bool {
+        let Some(r) = self.covered_row(row) else { return false };
+        self.look_at(r, state);
+        self.covered_columns == (0..width) && state.spans.iter().map(|(columns, _)| columns.len()).sum::<usize>() == width
+    }
+
     /// Draws row `row` (from the bottom) into `picture`, the pixels of that row.
     pub(super) fn draw_row(&self, row: usize, state: &mut RowState<'a>, picture: &mut [u32]) {
-        if !self.covered_rows.contains(&row) || self.covered_columns.is_empty() {
-            return;
-        }
-        let r = row - self.covered_rows.start;
-        let same_tiles = !state.looked_at.is_empty()
-            && state.looked_at.iter().enumerate().all(|(p, plane)| plane.tile_rows == self.taps(p).rows[r].tiles());
-        if !same_tiles {
-            self.assign(r, state);
-        }
+        let Some(r) = self.covered_row(row) else { return };
+        self.look_at(r, state);
         let covered = &mut picture[self.covered_columns.clone()];
         for (columns, p) in &state.spans {
             let (taps, plane) = (self.taps(*p), &mut state.looked_at[*p]);
@@ -146,6 +146,20 @@ impl<'a> LayerPlan<'a> {
                 plane.done = Some(taps.rows[r]);
             }
             kernels::shade_row(self.isa, &state.values[columns.clone()], &self.shading, &mut covered[columns.clone()]);
+        }
+    }
+
+    /// The place of a row of the picture among those that the layer covers.
+    fn covered_row(&self, row: usize) -> Option<usize> {
+        (self.covered_rows.contains(&row) && !self.covered_columns.is_empty()).then(|| row - self.covered_rows.start)
+    }
+
+    /// Makes `state` that of row `r`.
+    fn look_at(&self, r: usize, state: &mut RowState<'a>) {
+        let same_tiles = !state.looked_at.is_empty()
+            && state.looked_at.iter().enumerate().all(|(p, plane)| plane.tile_rows == self.taps(p).rows[r].tiles());
+        if !same_tiles {
+            self.assign(r, state);
         }
     }
 

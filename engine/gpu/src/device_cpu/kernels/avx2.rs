@@ -23,6 +23,69 @@ pub(super) fn widen_row<T: Sample>(row: &[T], out: &mut [f32]) {
     portable::widen_row(row, out);
 }
 
+/// As `lerp_along`, where the sources of any eight neighbouring pixels lie in a window of eight: two loads and two shuffles fetch
+/// them all.
+///
+/// # Safety
+/// As `lerp_along`; moreover eight more values follow the one at each index of `first`.
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn lerp_along_windows(sources: &[f32], first: &[u32], weight: &[f32], out: &mut [f32]) {
+    let whole = out.len() / LANES * LANES;
+    for i in (0..whole).step_by(LANES) {
+        // SAFETY: `i + LANES <= out.len()`, the length of all; the caller vouches for the nine values at the window's start, which
+        // is one of the indices.
+        unsafe {
+            let (start, inside) = window(first.as_ptr().add(i));
+            let at = sources.as_ptr().add(start);
+            let a = _mm256_permutevar8x32_ps(_mm256_loadu_ps(at), inside);
+            let b = _mm256_permutevar8x32_ps(_mm256_loadu_ps(at.add(1)), inside);
+            let w = _mm256_loadu_ps(weight.as_ptr().add(i));
+            _mm256_storeu_ps(out.as_mut_ptr().add(i), lerp(a, b, w));
+        }
+    }
+    portable::lerp_along(sources, &first[whole..], &weight[whole..], &mut out[whole..]);
+}
+
+/// As `pick`, from windows as in `lerp_along_windows`.
+///
+/// # Safety
+/// As `pick`; moreover seven more values follow the one at each index of `first`.
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn pick_windows(sources: &[f32], first: &[u32], out: &mut [f32]) {
+    let whole = out.len() / LANES * LANES;
+    for i in (0..whole).step_by(LANES) {
+        // SAFETY: `i + LANES <= out.len()`, the length of both; the caller vouches for the eight values at the window's start.
+        unsafe {
+            let (start, inside) = window(first.as_ptr().add(i));
+            let picked = _mm256_permutevar8x32_ps(_mm256_loadu_ps(sources.as_ptr().add(start)), inside);
+            _mm256_storeu_ps(out.as_mut_ptr().add(i), picked);
+        }
+    }
+    portable::pick(sources, &first[whole..], &mut out[whole..]);
+}
+
+/// Start of the window of eight indices that rise or fall, one of them, and where in it each lies.
+///
+/// # Safety
+/// There are eight indices.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn window(first: *const u32) -> (usize, __m256i) {
+    // SAFETY: the caller's.
+    unsafe {
+        let start = (*first).min(*first.add(LANES - 1));
+        (start as usize, _mm256_sub_epi32(_mm256_loadu_si256(first.cast()), _mm256_set1_epi32(start as i32)))
+    }
+}
+
+/// `a + (b - a) * w`, or `a` where `w` is 0: what does not count must not be used, it may be no number.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn lerp(a: __m256, b: __m256, w: __m256) -> __m256 {
+    let lerped = _mm256_add_ps(a, _mm256_mul_ps(_mm256_sub_ps(b, a), w));
+    _mm256_blendv_ps(lerped, a, _mm256_cmp_ps::<_CMP_EQ_OQ>(w, _mm256_setzero_ps()))
+}
+
 /// # Safety
 /// `first` and the indices after them are indices of `sources`; all other slices have one length.
 #[target_feature(enable = "avx2")]
@@ -38,9 +101,7 @@ pub(super) unsafe fn lerp_along(sources: &[f32], first: &[u32], weight: &[f32], 
             let q = two_by_two(pair(sources, f, 2), pair(sources, f, 3), pair(sources, f, 6), pair(sources, f, 7));
             let (a, b) = (_mm256_shuffle_ps::<0b10_00_10_00>(p, q), _mm256_shuffle_ps::<0b11_01_11_01>(p, q));
             let w = _mm256_loadu_ps(weight.as_ptr().add(i));
-            let lerped = _mm256_add_ps(a, _mm256_mul_ps(_mm256_sub_ps(b, a), w));
-            let alone = _mm256_cmp_ps::<_CMP_EQ_OQ>(w, _mm256_setzero_ps());
-            _mm256_storeu_ps(out.as_mut_ptr().add(i), _mm256_blendv_ps(lerped, a, alone));
+            _mm256_storeu_ps(out.as_mut_ptr().add(i), lerp(a, b, w));
         }
     }
     portable::lerp_along(sources, &first[whole..], &weight[whole..], &mut out[whole..]);
@@ -104,6 +165,9 @@ unsafe fn fetch_8(table: *const i32, index: *const u32) -> __m256i {
 
 #[target_feature(enable = "avx2")]
 pub(super) fn shade_row(values: &[f32], shading: &Shading<'_>, picture: &mut [u32]) {
+    if !shading.binning().is_ordinary() {
+        return portable::shade_row(values, shading, picture);
+    }
     let whole = picture.len() / LANES * LANES;
     let (head, tail) = picture.split_at_mut(whole);
     let (values, values_left) = values.split_at(whole);
@@ -132,16 +196,15 @@ const OVER: u8 = WideOp::Over as u8;
 const ADD_OVER_ALPHA: u8 = WideOp::AddOverAlpha as u8;
 const MULTIPLY: u8 = WideOp::Multiply as u8;
 
-/// [`Binning`] in registers.
+/// An ordinary [`Binning`] in registers.
 #[derive(Clone, Copy)]
 struct Lanes {
     lo: __m256,
     hi: __m256,
-    inverse: __m256,
+    /// What the difference to `lo` is multiplied with before the roots, and after them.
+    scale: (__m256, __m256),
     roots: u32,
-    bins: __m256,
     one: __m256,
-    high: __m256i,
     nan: __m256i,
 }
 
@@ -149,14 +212,17 @@ impl Lanes {
     #[inline]
     #[target_feature(enable = "avx2")]
     fn new(binning: &Binning) -> Self {
+        let bins = binning.bins as f32;
         Self {
             lo: _mm256_set1_ps(binning.lo),
             hi: _mm256_set1_ps(binning.hi),
-            inverse: _mm256_set1_ps(binning.inverse),
+            // Without roots both are one; bins are a power of two, so the bits are the same.
+            scale: match binning.roots {
+                0 => (_mm256_set1_ps(binning.inverse * bins), _mm256_set1_ps(1.0)),
+                _ => (_mm256_set1_ps(binning.inverse), _mm256_set1_ps(bins)),
+            },
             roots: binning.roots,
-            bins: _mm256_set1_ps(binning.bins as f32),
             one: _mm256_set1_ps(1.0),
-            high: _mm256_set1_epi32(binning.high() as i32),
             nan: _mm256_set1_epi32(binning.nan() as i32),
         }
     }
@@ -165,24 +231,33 @@ impl Lanes {
     #[inline]
     #[target_feature(enable = "avx2")]
     fn entries(&self, values: &[f32], out: &mut [u32; BLOCK]) {
+        match self.roots {
+            0 => self.entries_with::<false>(values, out),
+            _ => self.entries_with::<true>(values, out),
+        }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn entries_with<const ROOTS: bool>(&self, values: &[f32], out: &mut [u32; BLOCK]) {
         let count = values.len().min(BLOCK) / LANES * LANES;
         for i in (0..count).step_by(LANES) {
             // SAFETY: `i + LANES` is at most the length of `values`.
             let v = unsafe { _mm256_loadu_ps(values.as_ptr().add(i)) };
-            let c = _mm256_min_ps(_mm256_max_ps(v, self.lo), self.hi);
-            let mut s = _mm256_mul_ps(_mm256_sub_ps(c, self.lo), self.inverse);
-            for _ in 0..self.roots {
-                s = _mm256_sqrt_ps(s);
+            // Of two of which one is not a number both take the second: what is not a number stays so.
+            let c = _mm256_min_ps(self.hi, _mm256_max_ps(self.lo, v));
+            let mut s = _mm256_mul_ps(_mm256_sub_ps(c, self.lo), self.scale.0);
+            if ROOTS {
+                for _ in 0..self.roots {
+                    s = _mm256_sqrt_ps(s);
+                }
+                s = _mm256_mul_ps(s, self.scale.1);
             }
-            let bin = _mm256_cvttps_epi32(_mm256_add_ps(_mm256_mul_ps(s, self.bins), self.one));
-            let bin = _mm256_min_epu32(bin, self.high);
-            let at_high = _mm256_castps_si256(_mm256_cmp_ps::<_CMP_GE_OQ>(c, self.hi));
+            // What is not a number becomes the largest of integers, and that the entry kept for it.
+            let bin = _mm256_min_epu32(_mm256_cvttps_epi32(_mm256_add_ps(s, self.one)), self.nan);
             let at_low = _mm256_castps_si256(_mm256_cmp_ps::<_CMP_EQ_OQ>(c, self.lo));
-            let not_a_number = _mm256_castps_si256(_mm256_cmp_ps::<_CMP_UNORD_Q>(v, v));
-            let bin = _mm256_andnot_si256(at_low, _mm256_blendv_epi8(bin, self.high, at_high));
-            let bin = _mm256_blendv_epi8(bin, self.nan, not_a_number);
             // SAFETY: `i + LANES` is at most `BLOCK`.
-            unsafe { _mm256_storeu_si256(out.as_mut_ptr().add(i).cast(), bin) };
+            unsafe { _mm256_storeu_si256(out.as_mut_ptr().add(i).cast(), _mm256_andnot_si256(at_low, bin)) };
         }
     }
 }

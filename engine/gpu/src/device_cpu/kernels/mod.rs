@@ -43,23 +43,26 @@ pub(super) struct RowTaps {
     weight: Vec<f32>,
     /// All of `first` are below this.
     sources: usize,
+    /// Whether `first` rises or falls, and that of any [`WINDOW`] neighbouring pixels lie as near to each other.
+    windowed: bool,
 }
+
+/// Sources that one shuffle picks from.
+const WINDOW: usize = 8;
 
 impl RowTaps {
     /// `taps` index `sources` gathered values, `second` being `first` or the one after; an index beyond them is moved to the last.
     pub(super) fn new(taps: impl ExactSizeIterator<Item = Tap>, sources: usize) -> Self {
         let last = sources.saturating_sub(1) as u32;
-        let mut out = Self { first: Vec::with_capacity(taps.len()), weight: Vec::with_capacity(taps.len()), sources };
-        for tap in taps {
-            out.first.push(tap.first.min(last));
-            out.weight.push(tap.weight);
-        }
-        out
+        let (first, weight): (Vec<_>, Vec<_>) = taps.map(|tap| (tap.first.min(last), tap.weight)).unzip();
+        let monotone = first.is_sorted() || first.is_sorted_by(|a, b| a >= b);
+        let windowed = monotone && first.windows(WINDOW).all(|w| w[0].abs_diff(w[WINDOW - 1]) < WINDOW as u32);
+        Self { first, weight, sources, windowed }
     }
 
-    /// Length that the gathered row must have: a kernel may look at, but not use, the value after the last.
+    /// Length that the gathered row must have: a kernel may look at, but not use, values after the last.
     pub(super) fn padded_sources(&self) -> usize {
-        self.sources + 1
+        self.sources + WINDOW
     }
 
     /// The sources that a pixel uses, or one more.
@@ -105,7 +108,13 @@ pub(super) fn filter_row(
         (Isa::Portable, true) => portable::lerp_along(sources, first, weight, out),
         (Isa::Portable, false) => portable::pick(sources, first, out),
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: the variant proves AVX2; `RowTaps` holds indices at most `taps.sources`, which `sources` is longer than by one.
+        // SAFETY: the variant proves AVX2; `RowTaps` holds indices below `taps.sources`, which `sources` is longer than by `WINDOW`.
+        (Isa::Avx2(_), true) if taps.windowed => unsafe { avx2::lerp_along_windows(sources, first, weight, out) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        (Isa::Avx2(_), false) if taps.windowed => unsafe { avx2::pick_windows(sources, first, out) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
         (Isa::Avx2(_), true) => unsafe { avx2::lerp_along(sources, first, weight, out) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.

@@ -57,17 +57,24 @@ proptest! {
 
     #[test]
     fn filtering_gives_the_same_bits(
-        sources in prop::collection::vec(any_value(), 2..50),
-        taps in prop::collection::vec((any::<u32>(), any::<bool>(), prop_oneof![Just(0.0f32), 0.0f32..1.0]), 0..60), linear: bool,
+        mut sources in prop::collection::vec(any_value(), 1..50),
+        taps in prop::collection::vec((any::<u32>(), any::<bool>(), prop_oneof![Just(0.0f32), 0.0f32..1.0]), 0..60),
+        linear: bool, step in prop_oneof![Just(None), (0.0f32..1.5).prop_map(Some)], falling: bool,
     ) {
-        let n = sources.len() as u32 - 1;
+        let n = sources.len() as u32;
         let pixels = taps.len();
-        let taps = taps.into_iter().map(|(first, next, weight)| {
-            let first = first % n;
+        // In any order, or as a view has them.
+        let mut taps: Vec<_> = taps.into_iter().enumerate().map(|(i, (first, next, weight))| {
+            let first = step.map_or(first % n, |step| ((i as f32 * step) as u32).min(n - 1));
             let second = (first + u32::from(next)).min(n - 1);
             Tap { first, second, weight: if second == first { 0.0 } else { weight } }
-        });
-        let taps = RowTaps::new(taps, n as usize);
+        }).collect();
+        if falling {
+            taps.reverse();
+        }
+        let taps = RowTaps::new(taps.into_iter(), n as usize);
+        prop_assert!(taps.windowed || step.is_none_or(|step| step > 0.9));
+        sources.resize(taps.padded_sources(), f32::NAN);
         let run = |isa| {
             let mut out = vec![0.0; pixels];
             filter_row(isa, &sources, &taps, 0..pixels, linear, &mut out);
