@@ -132,7 +132,7 @@ fn a_damaged_chunk_is_replaced_by_the_coarser_level_and_told_once() {
         _ => Ok(90),
     });
     let mut observer = Observer::start(&engine(), image, canvas);
-    let warning = observer.await_warning();
+    let warning = &observer.await_warnings(1)[0];
     assert!(warning.contains("chunk 0/1") && warning.contains("wrong checksum"), "{warning}");
     observer.await_color(128, 128, [200; 3]);
     observer.await_color(128, 384, [90; 3]);
@@ -150,7 +150,7 @@ fn a_damaged_chunk_of_the_only_level_is_left_empty() {
         if at[0] < 32 { Err(ReadError::new(ReadErrorKind::Storage, "gone")) } else { Ok(160) }
     });
     let mut observer = Observer::start(&engine(), image, canvas);
-    assert!(observer.await_warning().contains("gone"));
+    assert!(observer.await_warnings(1)[0].contains("gone"));
     observer.await_color(64, 128, [0; 3]);
     observer.await_color(192, 128, [160; 3]);
     assert_eq!(observer.warnings(), 1);
@@ -165,7 +165,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 #[test]
-fn a_broken_file_costs_its_chunk_and_a_missing_one_nothing() {
+fn a_broken_file_and_a_missing_one_cost_their_chunks_and_a_warning_each() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ihc.ome.zarr");
     copy(&golden("data/ihc_rgb_v05_zstd.ome.zarr"), &path);
@@ -173,11 +173,12 @@ fn a_broken_file_costs_its_chunk_and_a_missing_one_nothing() {
     std::fs::remove_file(path.join("s0/c/0/2/2")).unwrap();
     let engine = engine();
     let mut observer = Observer::start(&engine, open(&engine, &path), CanvasSize { width: 512, height: 512 });
-    let warning = observer.await_warning();
-    assert!(warning.contains("s0: chunk 0/1/1") || warning.contains("s0/c/0/1/1"), "{warning}");
+    let warnings = observer.await_warnings(2);
+    assert!(warnings.iter().any(|w| w.contains("s0: chunk 0/1/1") || w.contains("s0/c/0/1/1")), "{warnings:?}");
+    assert!(warnings.iter().any(|w| w.contains("chunk 0/2/2 of level 0 is not there")), "{warnings:?}");
     observer.intend("layer", "layer-2", "visible", json!(false));
     observer.await_applied();
-    assert_eq!(observer.warnings(), 1, "a chunk that is not stored is the fill value");
+    assert_eq!(observer.warnings(), 2, "one warning each");
 }
 
 #[test]

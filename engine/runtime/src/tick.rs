@@ -132,6 +132,7 @@ pub struct Viewer {
     /// A reset was applied to `live`, and no picture since.
     keyframe: bool,
     told_cropped: bool,
+    told_absent: bool,
     residency: Residency,
     drawn: Option<SlicePass>,
     subject: Option<Subject>,
@@ -152,6 +153,7 @@ impl Viewer {
             safe: Live::of(state),
             keyframe: false,
             told_cropped: false,
+            told_absent: false,
             residency: Residency::new(tile_budget),
             drawn: None,
             subject: None,
@@ -224,6 +226,12 @@ impl Viewer {
             return Ok(outcome);
         };
 
+        if !self.told_absent
+            && let Some(absent) = source.absent()
+        {
+            self.told_absent = true;
+            outcome.faults.push(absent);
+        }
         let (row, col) = (snapshot.displayed()[0], snapshot.displayed()[1]);
         let home = dataset.world_rect(col, row);
         let moved = camera::apply(self.live.rect, snapshot.canvas, home, &commands);
@@ -290,6 +298,7 @@ impl Viewer {
         self.safe = self.live.clone();
         self.keyframe = false;
         self.told_cropped = false;
+        self.told_absent = false;
         self.committed = None;
         self.wanted.clear();
         self.thumbnails = Thumbnails::default();

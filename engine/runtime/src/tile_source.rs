@@ -11,6 +11,10 @@ pub trait TileSource {
     fn want(&self, wants: &[TileKey]);
     /// Asks for a small version of a whole plane.
     fn request_overview(&self, plane: PlaneKey, max_edge: u32);
+    /// One line about the first chunk that was asked for and is not stored, if there was one.
+    fn absent(&self) -> Option<String> {
+        None
+    }
     /// What was loaded since the last call.
     fn take_arrivals(&self) -> Vec<Arrival>;
 }
@@ -41,6 +45,10 @@ impl TileSource for BoundLoader {
 
     fn request_overview(&self, plane: PlaneKey, max_edge: u32) {
         self.loader.request_overview(self.view, &self.image, plane, max_edge);
+    }
+
+    fn absent(&self) -> Option<String> {
+        self.image.absent()
     }
 
     fn take_arrivals(&self) -> Vec<Arrival> {

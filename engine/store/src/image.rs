@@ -93,6 +93,12 @@ pub trait ChunkSource: Send + Sync {
         if cancelled() { Ok(None) } else { self.read(level, chunk).map(Some) }
     }
 
+    /// Names the first chunk that was asked for and is not stored, if there was one. That is sound in a sparse image and a loss in
+    /// any other; only people can tell.
+    fn absent(&self) -> Option<String> {
+        None
+    }
+
     /// The value of samples of `level` that are not stored; it also stands for those of a damaged chunk where nothing coarser can.
     /// Asked once per level, when the image is made.
     fn fill_value(&self, level: usize) -> f64 {
@@ -116,6 +122,15 @@ impl Image {
     pub fn from_source(info: Arc<ImageInfo>, source: Arc<dyn ChunkSource>) -> Self {
         let fill_values = (0..info.levels.len()).map(|level| source.fill_value(level)).collect();
         Self { info, source, fill_values }
+    }
+
+    /// One line about the first chunk that was asked for and is not stored, if there was one.
+    pub fn absent(&self) -> Option<String> {
+        let chunk = self.source.absent()?;
+        Some(format!(
+            "{}: {chunk} is not there and shows as the fill value; that is normal in a sparse image only",
+            self.info.location
+        ))
     }
 
     pub(crate) fn source(&self) -> &dyn ChunkSource {

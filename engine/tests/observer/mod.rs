@@ -199,10 +199,10 @@ impl Observer {
         refusal.map(|(_, code, message)| (code.clone(), message.clone())).expect("it is refused")
     }
 
-    /// Waits for the first warning.
-    pub(crate) fn await_warning(&mut self) -> String {
-        self.until(|o| !o.warnings.is_empty());
-        self.warnings[0].clone()
+    /// Waits for that many warnings and gives all that came.
+    pub(crate) fn await_warnings(&mut self, count: usize) -> Vec<String> {
+        self.until(|o| o.warnings.len() >= count);
+        self.warnings.clone()
     }
 
     /// Waits for an ack; nothing but events may have come.

@@ -6,7 +6,7 @@ use crate::image::{Chunk, ChunkSource, ReadError, ReadErrorKind};
 use nc_core::data::DType;
 use std::borrow::Cow;
 use std::num::NonZeroU64;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use zarrs::array::codec::ShardingCodecConfiguration;
 use zarrs::array::{
     Array, ArrayBytes, ArrayCreateError, ArrayError, ArrayShardedExt, ArrayShardedReadableExt, ArrayShardedReadableExtCache,
@@ -23,11 +23,13 @@ const INDEX_BUDGET_BYTES: u64 = 64 << 20;
 /// The levels of an image in a directory. Chunks are padded to their full shape, as zarr stores them.
 pub(super) struct ZarrSource {
     levels: Vec<LevelReader>,
+    /// The first chunk that was not stored.
+    absent: OnceLock<String>,
 }
 
 impl ZarrSource {
     pub(super) fn new(levels: Vec<LevelReader>) -> Self {
-        Self { levels }
+        Self { levels, absent: OnceLock::new() }
     }
 }
 
@@ -38,8 +40,17 @@ impl ChunkSource for ZarrSource {
     }
 
     fn read_unless(&self, level: usize, chunk: &[u64], cancelled: &dyn Fn() -> bool) -> Result<Option<Chunk>, ReadError> {
-        let level = self.levels.get(level).ok_or_else(|| ReadError::new(ReadErrorKind::NoSuchPlane, "there is no such level"))?;
-        level.read(chunk, cancelled).map_err(|error| level.explain(&error))
+        let reader =
+            self.levels.get(level).ok_or_else(|| ReadError::new(ReadErrorKind::NoSuchPlane, "there is no such level"))?;
+        let absent = || {
+            let at = chunk.iter().map(u64::to_string).collect::<Vec<_>>().join("/");
+            self.absent.get_or_init(|| format!("chunk {at} of level {level}"));
+        };
+        reader.read(chunk, cancelled, &absent).map_err(|error| reader.explain(&error))
+    }
+
+    fn absent(&self) -> Option<String> {
+        self.absent.get().cloned()
     }
 
     fn fill_value(&self, level: usize) -> f64 {
@@ -135,7 +146,8 @@ impl LevelReader {
         &self.chunk_shape
     }
 
-    fn read(&self, at: &[u64], cancelled: &dyn Fn() -> bool) -> Result<Option<Chunk>, ArrayError> {
+    /// Calls `absent` if the chunk is not stored, where the library tells.
+    fn read(&self, at: &[u64], cancelled: &dyn Fn() -> bool, absent: &dyn Fn()) -> Result<Option<Chunk>, ArrayError> {
         let array = &self.array;
         let (encoded, codecs) = match &self.layout {
             Layout::Files => (array.retrieve_encoded_chunk(at)?, &*array.codecs()),
@@ -156,8 +168,11 @@ impl LevelReader {
         let (dtype, fill) = (array.data_type(), array.fill_value());
         let bytes = match encoded {
             Some(encoded) => codecs.decode(Cow::Owned(encoded), &self.chunk, dtype, fill, &self.options)?,
-            None => ArrayBytes::new_fill_value(dtype, self.chunk_shape.iter().product(), fill)
-                .map_err(|e| ArrayError::Other(e.to_string()))?,
+            None => {
+                absent();
+                ArrayBytes::new_fill_value(dtype, self.chunk_shape.iter().product(), fill)
+                    .map_err(|e| ArrayError::Other(e.to_string()))?
+            }
         };
         self.chunk_of(bytes).map(Some)
     }
