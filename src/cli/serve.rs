@@ -1,12 +1,12 @@
 //! `napari-cuda serve`: bind, open, start, serve until told to stop.
 
-use super::Failure;
+use super::{Failure, print};
 use nc_engine::api::data::CanvasSize;
 use nc_engine::{DeviceChoice, Engine, EngineConfig, SessionConfig};
 use nc_server::ambient::SystemAmbient;
 use nc_server::config::{Config, DataSource, Device, Flags};
 use nc_server::{Bound, Server};
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::sync::Arc;
 
 /// What can be typed. Values are checked, with those of the environment, by `nc_server::config`.
@@ -130,17 +130,15 @@ async fn serve(config: &Config) -> Result<(), Failure> {
         slices: u32::try_from(cores).unwrap_or(4).clamp(1, 4),
     };
     let session = engine.start(image, session, server.sink()).map_err(Failure::machine)?;
-    announce(&server.bound()).map_err(Failure::machine)?;
+    announce(&server.bound())?;
     server.run(Arc::new(session), shutdown()).await;
     Ok(())
 }
 
 /// The link goes to standard output, where a script finds it; the log goes to standard error.
-fn announce(bound: &Bound) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "viewer   http://{}/", bound.http)?;
-    writeln!(out, "clients  state ws://{}  pixels ws://{}", bound.state, bound.pixel)?;
-    out.flush()
+fn announce(bound: &Bound) -> Result<(), Failure> {
+    let Bound { http, state, pixel } = bound;
+    print(&format!("viewer   http://{http}/\nclients  state ws://{state}  pixels ws://{pixel}"))
 }
 
 /// Resolves on Ctrl+C or SIGTERM.
