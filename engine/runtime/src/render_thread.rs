@@ -107,7 +107,7 @@ impl Drop for RenderThread {
         self.signal.notify();
         self.encode.pictures.close();
         for thread in self.threads.drain(..) {
-            // A panic was reported when it was contained.
+            // A panic of the body was reported by `supervised`.
             let _ = thread.join();
         }
     }
