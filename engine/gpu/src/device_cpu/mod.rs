@@ -44,10 +44,11 @@ pub struct CpuOptions {
 }
 
 impl Default for CpuOptions {
-    /// Vector instructions; one thread for each core but two, which loaders and encoder need, and at most eight.
+    /// Vector instructions; one thread for each core but two, which loaders and encoder need, but two where there are two cores
+    /// (the encoder waits for the picture), and at most eight.
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
-        Self { simd: true, threads: cores.saturating_sub(2).clamp(1, 8) }
+        Self { simd: true, threads: cores.saturating_sub(2).clamp(2, 8).min(cores) }
     }
 }
 
