@@ -42,7 +42,9 @@ impl Changes {
         if announced.epoch != newest.epoch {
             return Self { dataset: true, dims: true, pose: true, ..Self::default() };
         }
-        let failed = |kind: OpKind| commit.closed.iter().any(|op| op.kind == kind && op.outcome == Some(Outcome::Failed));
+        let failed_ops = || commit.closed.iter().filter(|op| op.outcome == Some(Outcome::Failed));
+        let failed = |kind: OpKind| failed_ops().any(|op| op.kind == kind);
+        let dims_failed = || failed_ops().any(|op| matches!(op.kind, OpKind::View | OpKind::Dims(_) | OpKind::Level));
         let dims = |v: &AppliedView| (v.ndisplay, v.order.clone(), v.step.clone(), v.level, v.downgraded);
         let pairs = || announced.layers.iter().zip(&newest.layers).enumerate();
         let layer_change = |(layer, (old, new)): (usize, (&Arc<LayerView>, &Arc<LayerView>))| {
@@ -51,7 +53,7 @@ impl Changes {
         };
         Self {
             dataset: false,
-            dims: dims(announced) != dims(newest) || [OpKind::View, OpKind::Dims, OpKind::Level].into_iter().any(failed),
+            dims: dims(announced) != dims(newest) || dims_failed(),
             pose: announced.plane != newest.plane || failed(OpKind::Camera),
             layers: pairs().filter_map(layer_change).collect(),
             thumbnails: pairs().filter(|(_, (old, new))| old.thumbnail != new.thumbnail).map(|(i, _)| i).collect(),

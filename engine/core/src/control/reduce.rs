@@ -94,7 +94,7 @@ fn reduce_dims(
         }
         None => 0,
     };
-    let batch = IntentBatch::new(OpKind::Dims, origin).step(step);
+    let batch = IntentBatch::new(OpKind::Dims(dim), origin).step(step);
     Ok(Reduced { batch, motion: None, applied_value: json!(applied), echo: None })
 }
 

@@ -10,12 +10,14 @@ pub mod leaf;
 pub mod ops;
 pub mod seed;
 pub mod state;
+pub mod trace;
 
 pub use batch::{AppliedBatch, IntentBatch};
 pub use leaf::{Leaf, Mark, Origin};
 pub use ops::{Op, OpKind, OpLog, Outcome};
 pub use seed::Seed;
 pub use state::{InvariantError, LayerState, State};
+pub use trace::{OpTrace, Step};
 
 use crate::scene::control::ControlKey;
 use crate::scene::{AppliedView, LayerView, OpSeq};
@@ -222,10 +224,11 @@ fn restore(next: &mut State, planned: &State, last_good: &State, shown: usize) {
 fn property_version(state: &State, kind: OpKind) -> u64 {
     match kind {
         OpKind::View => state.view.ndisplay.mark().version,
-        OpKind::Dims => state.dims.step.mark().version,
+        OpKind::Dims(_) => state.dims.step.mark().version,
         OpKind::Level => state.multiscale.level.mark().version,
         OpKind::Camera => state.camera.commands,
         OpKind::Layer(index, key) => state.layers.get(index).map_or(1, |l| l.mark(key).version),
+        OpKind::Load => state.epoch,
     }
 }
 

@@ -4,25 +4,28 @@ use super::leaf::Origin;
 use crate::scene::OpSeq;
 use crate::scene::control::ControlKey;
 use std::collections::VecDeque;
+use std::collections::hash_map::{Entry, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
 /// Closed ops that are remembered.
 const CLOSED_KEPT: usize = 256;
 
-/// What an op is about. Two ops of equal kind write the same leaves, except camera ops, which add up.
+/// What an op is about. Of two ops of equal kind the later one makes the earlier one void, except camera ops, which add up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OpKind {
     /// 2D or 3D.
     View,
-    /// Steps.
-    Dims,
+    /// The step of one dim.
+    Dims(usize),
     /// A level request, or its release.
     Level,
     /// A camera command.
     Camera,
     /// One control of the layer at an index.
     Layer(usize, ControlKey),
+    /// Another dataset.
+    Load,
 }
 
 /// What became of an op.
@@ -70,13 +73,18 @@ impl OpLog {
     pub(super) fn close(&mut self, seq: OpSeq, failed: bool) -> Vec<Op> {
         let count = self.open.partition_point(|op| op.seq <= seq);
         let mut closing: Vec<Op> = self.open.drain(..count).collect();
-        for i in 0..closing.len() {
-            let kind = closing[i].kind;
-            let successor = closing[i + 1..].iter().rev().find(|later| later.kind == kind && kind != OpKind::Camera);
-            closing[i].outcome = Some(match successor {
+        let mut newest: HashMap<OpKind, OpSeq> = HashMap::new();
+        for op in closing.iter_mut().rev() {
+            op.outcome = Some(match op.kind {
                 _ if failed => Outcome::Failed,
-                Some(later) => Outcome::Superseded(later.seq),
-                None => Outcome::Applied,
+                OpKind::Camera => Outcome::Applied,
+                kind => match newest.entry(kind) {
+                    Entry::Occupied(later) => Outcome::Superseded(*later.get()),
+                    Entry::Vacant(free) => {
+                        free.insert(op.seq);
+                        Outcome::Applied
+                    }
+                },
             });
         }
         self.closed.extend(closing.iter().cloned());
