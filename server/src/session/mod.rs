@@ -5,7 +5,9 @@
 mod handshake;
 pub(crate) mod history;
 mod machine;
+mod roles;
 
 pub(crate) use handshake::welcome;
 pub(crate) use machine::goodbye;
 pub use machine::{Action, Close, HANDSHAKE_TIMEOUT, HEARTBEAT, SessionMachine};
+pub use roles::Drive;
