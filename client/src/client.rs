@@ -217,7 +217,7 @@ impl Client {
                 self.view.stream(stream);
                 Kind::Stream
             }
-            Body::SceneLevel(_) | Body::Telemetry(_) => return Ok(()),
+            Body::SceneLevel(_) | Body::Telemetry(_) | Body::XTelemetry(_) | Body::XLevel(_) | Body::XRole(_) => return Ok(()),
         };
         self.events.push_back(Event::Viewed(kind));
         Ok(())

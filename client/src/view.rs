@@ -88,7 +88,12 @@ impl View {
 
 impl From<LayerBlock> for LayerState {
     fn from(block: LayerBlock) -> Self {
-        Self { id: block.layer_id, name: block.name, controls: block.controls, thumbnail: block.metadata.thumbnail }
+        Self {
+            id: block.layer_id,
+            name: block.name,
+            controls: block.controls,
+            thumbnail: block.metadata.thumbnail.unwrap_or_default(),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The envelope around every JSON frame: its kinds, which fields each kind carries, parsing and writing.
 
-use crate::VERSION;
+use crate::{VERSION, extension};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -45,6 +45,14 @@ pub enum Kind {
     Reply,
     /// The failure of a command.
     CommandError,
+    /// Extension: how the server does.
+    XTelemetry,
+    /// Extension: a decision about the level.
+    XLevel,
+    /// Extension: what the session may do.
+    XRole,
+    /// Extension: how far the client has come with the pictures.
+    XFeedback,
 }
 
 /// Whether a field belongs to a frame.
@@ -69,7 +77,7 @@ struct Fields {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 23] = [
         Self::Hello,
         Self::Welcome,
         Self::Reject,
@@ -89,6 +97,10 @@ impl Kind {
         Self::Call,
         Self::Reply,
         Self::CommandError,
+        Self::XTelemetry,
+        Self::XLevel,
+        Self::XRole,
+        Self::XFeedback,
     ];
 
     /// The name on the wire.
@@ -113,6 +125,10 @@ impl Kind {
             Self::Call => "call.command",
             Self::Reply => "reply.command",
             Self::CommandError => "error.command",
+            Self::XTelemetry => extension::TELEMETRY,
+            Self::XLevel => extension::LEVEL,
+            Self::XRole => extension::ROLE,
+            Self::XFeedback => extension::FEEDBACK,
         }
     }
 
@@ -123,7 +139,18 @@ impl Kind {
 
     /// Whether a server may send it.
     pub fn from_server(self) -> bool {
-        !matches!(self, Self::Hello | Self::SessionAck | Self::Update | Self::Call)
+        !matches!(self, Self::Hello | Self::SessionAck | Self::Update | Self::Call | Self::XFeedback)
+    }
+
+    /// The extension that a client must have asked for to be sent, or to send, this kind.
+    pub fn extension(self) -> Option<&'static str> {
+        match self {
+            Self::XTelemetry => Some(extension::TELEMETRY),
+            Self::XLevel => Some(extension::LEVEL),
+            Self::XRole => Some(extension::ROLE),
+            Self::XFeedback => Some(extension::FEEDBACK),
+            _ => None,
+        }
     }
 
     fn fields(self) -> Fields {
@@ -144,7 +171,9 @@ impl Kind {
             }
             Self::Stream => Fields { frame_id: Optional, sequence: Required, ..plain },
             Self::Dims | Self::Camera => Fields { frame_id: Optional, intent_id: Optional, named: true, ..plain },
-            Self::Telemetry | Self::Error => Fields { frame_id: Optional, ..plain },
+            Self::Telemetry | Self::Error | Self::XTelemetry | Self::XLevel | Self::XRole | Self::XFeedback => {
+                Fields { frame_id: Optional, ..plain }
+            }
             Self::Update => Fields { intent_id: Required, ..plain },
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::command::{CommandError, Reply};
 use crate::envelope::{Envelope, EnvelopeError, Kind};
+use crate::extension::{self, LevelReport, Role};
 use crate::handshake::{Reject, Welcome};
 use crate::liveness::{Empty, Goodbye};
 use crate::notify::{Camera, Dims, Error, Layers, SceneLevel, Stream, Telemetry};
@@ -45,6 +46,9 @@ pub enum Body {
     UpdateAck(StateAck),
     Reply(Reply),
     CommandError(CommandError),
+    XTelemetry(extension::Telemetry),
+    XLevel(LevelReport),
+    XRole(Role),
 }
 
 /// Why a text is no frame of a server.
@@ -114,7 +118,12 @@ impl Body {
             Kind::UpdateAck => read(payload).map(Self::UpdateAck),
             Kind::Reply => read(payload).map(Self::Reply),
             Kind::CommandError => read(payload).map(Self::CommandError),
-            Kind::Hello | Kind::SessionAck | Kind::Update | Kind::Call => return Err(FrameError::Direction(kind.name())),
+            Kind::XTelemetry => read(payload).map(Self::XTelemetry),
+            Kind::XLevel => read(payload).map(Self::XLevel),
+            Kind::XRole => read(payload).map(Self::XRole),
+            Kind::Hello | Kind::SessionAck | Kind::Update | Kind::Call | Kind::XFeedback => {
+                return Err(FrameError::Direction(kind.name()));
+            }
         }
         .map_err(|error| FrameError::Payload { kind: kind.name(), error })
     }

@@ -2,6 +2,7 @@
 
 use crate::command::Call;
 use crate::envelope::{Envelope, EnvelopeError, Kind};
+use crate::extension::Feedback;
 use crate::handshake::Hello;
 use crate::liveness::{Empty, Goodbye};
 use crate::update::StateUpdate;
@@ -35,6 +36,8 @@ pub enum Inbound {
     Ack,
     /// The client leaves.
     Goodbye(Goodbye),
+    /// How far the client has come with the pictures.
+    Feedback(Feedback),
     /// Nothing to be done, and nothing to be said.
     Ignored(Ignored),
     /// Broken, but to be answered.
@@ -143,6 +146,7 @@ fn understand(object: Map<String, Value>) -> Result<Inbound, String> {
         Kind::Call => Inbound::Command { frame_id: frame_id.ok_or_else(|| missing("frame_id"))?, call: read(payload)? },
         Kind::SessionAck => read(payload).map(|Empty {}| Inbound::Ack)?,
         Kind::Goodbye => Inbound::Goodbye(read(payload)?),
+        Kind::XFeedback => Inbound::Feedback(read(payload)?),
         other => Inbound::Ignored(Ignored::Type(Some(other.name().to_owned()))),
     })
 }

@@ -9,6 +9,7 @@
 
 pub mod command;
 pub mod envelope;
+pub mod extension;
 pub mod frame;
 pub mod handshake;
 pub mod inbound;
@@ -21,11 +22,9 @@ pub mod update;
 pub mod validate;
 
 pub use envelope::{Envelope, EnvelopeError, Head, Kind};
+pub use extension::BOUND_PIXEL;
 pub use frame::{Body, FrameError, ServerFrame};
 pub use inbound::{Ignored, Inbound, Malformed, classify};
 
 /// The number in `version` of every frame, in both directions.
 pub const VERSION: u64 = 2;
-
-/// Feature by which a client asks for a pixel socket bound to its session (`README.md`, "Extensions").
-pub const BOUND_PIXEL: &str = "x.bound_pixel";

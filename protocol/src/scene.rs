@@ -150,8 +150,10 @@ pub enum LayerType {
 /// Metadata of a layer. Open.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LayerMetadata {
-    /// Rows of pixels, 3 or 4 components in 0..1, row 0 at the bottom of the data.
-    pub thumbnail: Pixels,
+    /// Rows of pixels, 3 or 4 components in 0..1, row 0 at the bottom of the data. Absent only for clients that asked for
+    /// [`crate::extension::COMPACT_SCENE`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thumbnail: Option<Pixels>,
     /// Anything else.
     #[serde(flatten)]
     pub extra: Map<String, Value>,

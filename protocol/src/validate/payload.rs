@@ -25,7 +25,10 @@ pub(super) fn check(frame: &ServerFrame) -> Result<(), Violation> {
         | Body::Telemetry(_)
         | Body::Error(_)
         | Body::Reply(_)
-        | Body::CommandError(_) => Ok(()),
+        | Body::CommandError(_)
+        | Body::XTelemetry(_)
+        | Body::XLevel(_)
+        | Body::XRole(_) => Ok(()),
     }
 }
 
@@ -82,7 +85,10 @@ fn layer(layer: &LayerBlock) -> Result<(), Violation> {
     ensure(layer.translate.as_ref().is_none_or(|t| t.len() == layer.ndim), &at("translate"), "must have ndim entries")?;
     limits(layer.contrast_limits, &at("contrast_limits"))?;
     controls(&layer.controls, &at("controls"))?;
-    thumbnail(&layer.metadata.thumbnail, &at("metadata.thumbnail"))?;
+    let Some(pixels) = &layer.metadata.thumbnail else {
+        return Err(Violation::new(at("metadata.thumbnail"), "is required"));
+    };
+    thumbnail(pixels, &at("metadata.thumbnail"))?;
     if let Some(shapes) = &layer.level_shapes {
         ensure(shapes.iter().all(|shape| shape.len() == layer.ndim), &at("level_shapes"), "must have ndim entries each")?;
     }

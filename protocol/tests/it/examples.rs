@@ -134,6 +134,9 @@ fn of_servers() {
             Body::UpdateAck(_) => Kind::UpdateAck,
             Body::Reply(_) => Kind::Reply,
             Body::CommandError(_) => Kind::CommandError,
+            Body::XTelemetry(_) => Kind::XTelemetry,
+            Body::XLevel(_) => Kind::XLevel,
+            Body::XRole(_) => Kind::XRole,
         };
         assert_eq!(right, kind);
         assert_eq!(validate::outgoing(text), Ok(()), "{text}");

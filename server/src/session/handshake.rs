@@ -2,6 +2,7 @@
 
 use super::history::{History, Topic};
 use super::machine::HEARTBEAT;
+use nc_protocol::extension::FEEDBACK;
 use nc_protocol::handshake::{Hello, Reject, RejectCode, SessionInfo, Toggle, Welcome};
 use nc_protocol::{BOUND_PIXEL, Ignored, Inbound, Malformed, VERSION};
 use serde_json::{Value, json};
@@ -26,6 +27,7 @@ pub(super) fn judge(message: Inbound) -> Result<Hello, Reject> {
         }
         Inbound::Ack => return Err(unexpected(Some("session.ack"))),
         Inbound::Goodbye(_) => return Err(unexpected(Some("session.goodbye"))),
+        Inbound::Feedback(_) => return Err(unexpected(Some(FEEDBACK))),
         Inbound::Ignored(Ignored::Broken(_)) => return Err(unexpected(None)),
     };
     if !hello.protocols.contains(&VERSION) {

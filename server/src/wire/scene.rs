@@ -79,7 +79,7 @@ fn layer(view: &AppliedView, dataset: &Dataset, layer: &LayerView) -> LayerBlock
         volume: view.ndisplay == 3,
         controls: controls(&layer.controls),
         level_shapes: Some(level_shapes),
-        metadata: LayerMetadata { thumbnail: pixels(&layer.thumbnail), extra: Map::new() },
+        metadata: LayerMetadata { thumbnail: Some(pixels(&layer.thumbnail)), extra: Map::new() },
         multiscale,
         contrast_limits: layer.controls.contrast_limits.into(),
         scale: Some(dataset.level_scale(view.level)),
