@@ -33,7 +33,7 @@ pub enum OpKind {
 pub enum Outcome {
     /// The picture shows it.
     Applied,
-    /// A later op of the same kind was applied in its place.
+    /// A later op of the same kind, or another dataset, was applied in its place.
     Superseded(OpSeq),
     /// It could not be applied; its leaves were restored.
     Failed,
@@ -74,11 +74,17 @@ impl OpLog {
         let count = self.open.partition_point(|op| op.seq <= seq);
         let mut closing: Vec<Op> = self.open.drain(..count).collect();
         let mut newest: HashMap<OpKind, OpSeq> = HashMap::new();
+        let mut load = None;
         for op in closing.iter_mut().rev() {
-            op.outcome = Some(match op.kind {
+            op.outcome = Some(match (op.kind, load) {
                 _ if failed => Outcome::Failed,
-                OpKind::Camera => Outcome::Applied,
-                kind => match newest.entry(kind) {
+                (_, Some(load)) => Outcome::Superseded(load),
+                (OpKind::Load, None) => {
+                    load = Some(op.seq);
+                    Outcome::Applied
+                }
+                (OpKind::Camera, None) => Outcome::Applied,
+                (kind, None) => match newest.entry(kind) {
                     Entry::Occupied(later) => Outcome::Superseded(*later.get()),
                     Entry::Vacant(free) => {
                         free.insert(op.seq);
