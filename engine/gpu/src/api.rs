@@ -3,7 +3,9 @@
 //! Frames go `draw_slice → capture → encode`. The device lives on the render thread, the encoder on the encode thread; a
 //! [`CapturedFrame`] is what passes between them.
 
-use nc_core::data::{Blending, CanvasSize, ColorRange, Interpolation, PlaneKey, Rect, Tile, TileKey, Transfer};
+use nc_core::data::{
+    Blending, CanvasSize, ColorRange, ImageId, Interpolation, MAX_AXES, PlaneKey, Rect, Rendering, Tile, TileKey, Transfer,
+};
 
 pub use nc_core::data::SampleAxis;
 
@@ -63,6 +65,74 @@ pub struct SlicePass {
     pub view: Rect,
     /// Visible layers, bottom first.
     pub layers: Vec<SliceLayer>,
+}
+
+/// Names the samples of a volume: three axes of one level, the others at an index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct VolumeKey {
+    /// The image.
+    pub image: ImageId,
+    /// Its level.
+    pub level: u8,
+    /// Array axes of world z, y, x.
+    pub axes: [u8; 3],
+    /// Indices of the other axes; 0 on `axes`.
+    pub index: [u32; MAX_AXES],
+}
+
+/// The 3D camera: an orthonormal frame in world units (x, y, z).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct VolumeView {
+    /// Where the eye is.
+    pub eye: [f64; 3],
+    /// To the right of the picture.
+    pub right: [f64; 3],
+    /// Up the picture.
+    pub up: [f64; 3],
+    /// Into the picture.
+    pub forward: [f64; 3],
+    /// Distance of the eye to what it looks at.
+    pub distance: f64,
+    /// Vertical field of view, degrees; 0 is a parallel projection that shows what a view of 60 degrees would at `distance`.
+    pub fov: f64,
+}
+
+/// One layer of a volume pass.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VolumeLayer {
+    /// The samples.
+    pub key: VolumeKey,
+    /// Where they lie: world z, y, x.
+    pub axes: [SampleAxis; 3],
+    /// Filter.
+    pub interpolation: Interpolation,
+    /// Values to colours.
+    pub transfer: Transfer,
+    /// 0..1.
+    pub opacity: f32,
+    /// How it joins the layers below.
+    pub blending: Blending,
+    /// How a ray is drawn.
+    pub rendering: Rendering,
+    /// Of [`Rendering::AttenuatedMip`].
+    pub attenuation: f32,
+    /// Of [`Rendering::Iso`], data units.
+    pub iso_threshold: f32,
+    /// Step along a ray relative to a voxel.
+    pub sample_step: f32,
+}
+
+/// A 3D picture over black.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VolumePass {
+    /// Picture size.
+    pub canvas: CanvasSize,
+    /// The camera.
+    pub view: VolumeView,
+    /// The box of the data: world x, y, z, lower and upper end.
+    pub bounds: [[f64; 2]; 3],
+    /// Visible layers, bottom first.
+    pub layers: Vec<VolumeLayer>,
 }
 
 /// What the encoder wants to be fed. A later device-side encoder adds a variant whose frames carry packing work instead of planes;

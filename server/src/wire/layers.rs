@@ -7,7 +7,8 @@ use nc_protocol::scene::{Controls, Pixels};
 
 /// All controls of a layer.
 pub(crate) fn controls(controls: &LayerControls) -> Controls {
-    let LayerControls { visible, opacity, blending, interpolation, gamma, colormap, contrast_limits } = controls;
+    // Depiction and sample step have no place on the wire's closed list.
+    let LayerControls { visible, opacity, blending, interpolation, gamma, colormap, contrast_limits, .. } = controls;
     Controls {
         visible: Some(*visible),
         opacity: Some(*opacity),
@@ -16,9 +17,9 @@ pub(crate) fn controls(controls: &LayerControls) -> Controls {
         colormap: Some(colormap.name.clone()),
         gamma: Some(*gamma),
         contrast_limits: Some(contrast_limits.to_owned().into()),
-        rendering: None,
-        iso_threshold: None,
-        attenuation: None,
+        rendering: Some(controls.rendering.name().to_owned()),
+        iso_threshold: Some(controls.iso_threshold),
+        attenuation: Some(controls.attenuation),
     }
 }
 

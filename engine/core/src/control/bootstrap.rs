@@ -1,9 +1,9 @@
 //! The first state of a dataset: what is shown before anyone asked for anything.
 
 use crate::data::lod::LevelPolicy;
-use crate::data::{Blending, CanvasSize, Interpolation, colormap};
+use crate::data::{Blending, CanvasSize, Interpolation, Rendering, colormap};
 use crate::ledger::Seed;
-use crate::scene::{Dataset, LayerControls};
+use crate::scene::{Dataset, Depiction, LayerControls};
 use std::sync::Arc;
 
 /// napari's colours for channels that have none of their own: two, and more than two.
@@ -29,6 +29,7 @@ fn layer_controls(dataset: &Dataset, index: usize, window: Option<(f64, f64)>) -
         2 => TWO_CHANNELS[index],
         _ => MANY_CHANNELS[index % MANY_CHANNELS.len()],
     });
+    let contrast_limits = channel.and_then(|c| c.window).or(window).unwrap_or((0.0, 1.0));
     LayerControls {
         visible: channel.is_none_or(|c| c.active),
         opacity: 1.0,
@@ -36,6 +37,12 @@ fn layer_controls(dataset: &Dataset, index: usize, window: Option<(f64, f64)>) -
         interpolation: Interpolation::Linear,
         gamma: 1.0,
         colormap: colormap::solid(rgb),
-        contrast_limits: channel.and_then(|c| c.window).or(window).unwrap_or((0.0, 1.0)),
+        contrast_limits,
+        rendering: Rendering::Mip,
+        depiction: Depiction::Volume,
+        // napari's defaults.
+        attenuation: 0.05,
+        iso_threshold: contrast_limits.0 + (contrast_limits.1 - contrast_limits.0) / 2.0,
+        sample_step: 1.0,
     }
 }

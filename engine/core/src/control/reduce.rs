@@ -125,5 +125,8 @@ pub fn control_value(control: &Control) -> Value {
         Control::Interpolation(v) => json!(v),
         Control::Colormap(table) => json!(table.name),
         Control::ContrastLimits(lo, hi) => json!([lo, hi]),
+        Control::Rendering(v) => json!(v.name()),
+        Control::Depiction(v) => json!(v.name()),
+        Control::Attenuation(v) | Control::IsoThreshold(v) | Control::SampleStep(v) => json!(v),
     }
 }

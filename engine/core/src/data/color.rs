@@ -36,6 +36,45 @@ impl ColorTable {
     }
 }
 
+/// How the samples along a ray become one colour in 3D (`golden/reference/README.md` "Volume").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rendering {
+    /// Maximum intensity.
+    Mip,
+    /// Minimum intensity.
+    Minip,
+    /// Maximum intensity, weakened by what lies in front.
+    AttenuatedMip,
+    /// Emission and absorption.
+    Translucent,
+    /// The first surface at the iso threshold, lit.
+    Iso,
+    /// Sum of colours.
+    Additive,
+    /// Mean intensity.
+    Average,
+}
+
+impl Rendering {
+    /// Every mode.
+    pub const ALL: [Self; 7] =
+        [Self::Mip, Self::Minip, Self::AttenuatedMip, Self::Translucent, Self::Iso, Self::Additive, Self::Average];
+
+    /// The wire's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mip => "mip",
+            Self::Minip => "minip",
+            Self::AttenuatedMip => "attenuated_mip",
+            Self::Translucent => "translucent",
+            Self::Iso => "iso",
+            Self::Additive => "additive",
+            Self::Average => "average",
+        }
+    }
+}
+
 /// How a layer's values become colours.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Transfer {

@@ -14,7 +14,7 @@ pub mod roi;
 pub mod samples;
 pub mod tile;
 
-pub use color::{Blending, ColorRange, ColorTable, Interpolation, TABLE_LEN, Transfer};
+pub use color::{Blending, ColorRange, ColorTable, Interpolation, Rendering, TABLE_LEN, Transfer};
 pub use dtype::DType;
 pub use rect::{CanvasSize, Rect};
 pub use roi::{Footprint, SampleAxis};

@@ -38,17 +38,22 @@ impl<T> FrameQueue<T> {
         Self { inner: Mutex::new(inner), changed: Condvar::new(), capacity: capacity.max(1) }
     }
 
-    /// Appends an item; returns the one that had to make room, or the item itself if the queue is closed.
-    pub fn push(&self, item: T) -> Option<T> {
+    /// Appends an item; tells whether another had to make room. `inherit` then hands over to the successor what must not be lost
+    /// with the dropped item; it must be quick. A closed queue takes nothing.
+    pub fn push(&self, item: T, inherit: impl FnOnce(&mut T, T)) -> bool {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         if inner.closed {
-            return Some(item);
+            return false;
         }
         let dropped = if inner.items.len() == self.capacity { inner.items.pop_front() } else { None };
         inner.items.push_back(item);
+        let full = dropped.is_some();
+        if let (Some(dropped), Some(successor)) = (dropped, inner.items.front_mut()) {
+            inherit(successor, dropped);
+        }
         drop(inner);
         self.changed.notify_one();
-        dropped
+        full
     }
 
     /// Ends the current or next wait of the consumer without an item.
@@ -65,9 +70,18 @@ impl<T> FrameQueue<T> {
 
     /// Waits for the next item, a nudge, the deadline or the close. `now` reads the clock.
     pub fn take(&self, deadline: Option<Instant>, now: impl Fn() -> Instant) -> Taken<T> {
+        self.wait(true, deadline, now)
+    }
+
+    /// Like [`Self::take`], but leaves the items where they are, to be replaced by newer ones.
+    pub fn leave(&self, deadline: Option<Instant>, now: impl Fn() -> Instant) -> Taken<T> {
+        self.wait(false, deadline, now)
+    }
+
+    fn wait(&self, take: bool, deadline: Option<Instant>, now: impl Fn() -> Instant) -> Taken<T> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            if let Some(item) = inner.items.pop_front() {
+            if let Some(item) = if take { inner.items.pop_front() } else { None } {
                 return Taken::Item(item);
             }
             if inner.closed {
@@ -90,16 +104,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_newest_items_win() {
+    fn the_newest_items_win_and_inherit() {
         let queue = FrameQueue::new(2);
-        assert_eq!(queue.push(1), None);
-        assert_eq!(queue.push(2), None);
-        assert_eq!(queue.push(3), Some(1));
+        let mut inherited = Vec::new();
+        let mut push = |item| queue.push(item, |heir, dropped| inherited.push((*heir, dropped)));
+        assert_eq!([push(1), push(2), push(3)], [false, false, true]);
         queue.close();
-        assert_eq!(queue.push(4), Some(4));
+        assert!(!push(4));
+        assert_eq!(inherited, [(2, 1)]);
         assert_eq!(queue.take(None, Instant::now), Taken::Item(2));
         assert_eq!(queue.take(None, Instant::now), Taken::Item(3));
         assert_eq!(queue.take(None, Instant::now), Taken::Closed);
+    }
+
+    #[test]
+    fn what_is_left_in_the_queue_gives_way_to_what_is_newer() {
+        let queue = FrameQueue::new(1);
+        queue.push(1, |_, _| {});
+        assert_eq!(queue.leave(Some(Instant::now()), Instant::now), Taken::Nudged);
+        queue.push(2, |_, _| {});
+        queue.nudge();
+        assert_eq!(queue.leave(None, Instant::now), Taken::Nudged);
+        assert_eq!(queue.take(None, Instant::now), Taken::Item(2));
     }
 
     #[test]

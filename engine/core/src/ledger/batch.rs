@@ -16,7 +16,7 @@ use super::leaf::Origin;
 use super::ops::OpKind;
 use super::state::State;
 use crate::scene::control::Control;
-use crate::scene::{OpSeq, PlanePose, Thumbnail};
+use crate::scene::{OpSeq, PlanePose, PlaneView, Thumbnail, VolumePose};
 use std::sync::Arc;
 
 /// A write that an intent may make.
@@ -92,6 +92,8 @@ pub(super) enum Closing {
 pub struct AppliedBatch {
     pub(super) planned: Arc<State>,
     pub(super) camera: Option<PlanePose>,
+    pub(super) volume: Option<VolumePose>,
+    pub(super) cached: Option<PlaneView>,
     pub(super) level: Option<(usize, bool)>,
     pub(super) thumbnails: Vec<(usize, Arc<Thumbnail>)>,
     pub(super) closing: Option<Closing>,
@@ -100,13 +102,27 @@ pub struct AppliedBatch {
 impl AppliedBatch {
     /// Planned from `planned`; writes nothing yet.
     pub fn new(planned: Arc<State>) -> Self {
-        Self { planned, camera: None, level: None, thumbnails: Vec::new(), closing: None }
+        Self { planned, camera: None, volume: None, cached: None, level: None, thumbnails: Vec::new(), closing: None }
     }
 
-    /// The pose that the picture shows.
+    /// The 2D pose.
     #[must_use]
     pub fn camera(mut self, pose: PlanePose) -> Self {
         self.camera = Some(pose);
+        self
+    }
+
+    /// The 3D pose.
+    #[must_use]
+    pub fn volume(mut self, pose: VolumePose) -> Self {
+        self.volume = Some(pose);
+        self
+    }
+
+    /// What a return from 3D goes back to.
+    #[must_use]
+    pub fn plane_cache(mut self, view: PlaneView) -> Self {
+        self.cached = Some(view);
         self
     }
 
@@ -140,6 +156,11 @@ impl AppliedBatch {
 
     /// Whether committing it would change nothing.
     pub fn is_empty(&self) -> bool {
-        self.camera.is_none() && self.level.is_none() && self.thumbnails.is_empty() && self.closing.is_none()
+        self.camera.is_none()
+            && self.volume.is_none()
+            && self.cached.is_none()
+            && self.level.is_none()
+            && self.thumbnails.is_empty()
+            && self.closing.is_none()
     }
 }

@@ -180,6 +180,12 @@ fn write_applied(next: &mut State, batch: &AppliedBatch) {
     if let Some(pose) = batch.camera {
         next.camera.plane.set(pose, stamp, None);
     }
+    if let Some(pose) = batch.volume {
+        next.camera.volume.set(Some(pose), stamp, None);
+    }
+    if let Some(cached) = &batch.cached {
+        next.view_cache.plane.set(cached.clone(), stamp, None);
+    }
     if let Some((level, downgraded)) = batch.level {
         if next.multiscale.level.mark().stamp <= batch.planned.version {
             next.multiscale.level.set(level, stamp, None);
@@ -244,6 +250,7 @@ fn view_of(state: &State) -> AppliedView {
         level: *state.multiscale.level.get(),
         downgraded: *state.multiscale.downgraded.get(),
         plane: *state.camera.plane.get(),
+        volume: *state.camera.volume.get(),
         layers: state.layers.iter().map(|l| layer_view(l, l)).collect(),
         canvas: state.canvas,
     }
@@ -255,6 +262,9 @@ fn applied_view(batch: &AppliedBatch, next: &State) -> AppliedView {
     view.op = batch.planned.scene.op_seq;
     if let Some(pose) = batch.camera {
         view.plane = pose;
+    }
+    if let Some(pose) = batch.volume {
+        view.volume = Some(pose);
     }
     if let Some((level, downgraded)) = batch.level {
         (view.level, view.downgraded) = (level, downgraded);

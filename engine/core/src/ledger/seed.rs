@@ -1,10 +1,10 @@
 //! What a ledger starts from: one batch that seeds every leaf.
 
 use super::leaf::{Leaf, Mark};
-use super::state::{CameraState, DimsState, LayerState, MultiscaleState, SceneState, State, ViewState};
+use super::state::{CameraState, DimsState, LayerState, MultiscaleState, SceneState, State, ViewCache, ViewState};
 use crate::data::{CanvasSize, Rect, plane_camera};
 use crate::scene::control::ControlKey;
-use crate::scene::{Dataset, LayerControls, OpSeq, PlanePose, Thumbnail};
+use crate::scene::{Dataset, LayerControls, OpSeq, PlanePose, PlaneView, Thumbnail};
 use std::sync::Arc;
 
 /// Initial values of every leaf.
@@ -45,20 +45,22 @@ impl Seed {
                 })
             })
             .collect();
+        let cached = PlaneView { level: self.level, step: self.step.clone() };
         let pose = PlanePose { rect: self.rect, zoom: plane_camera::pixels_per_unit(self.rect, self.canvas) };
         State {
             version,
             epoch,
             dataset: self.dataset,
             canvas: self.canvas,
-            view: ViewState { ndisplay: Leaf::seeded(2, version) },
+            view: ViewState { ndisplay: Leaf::seeded(2, version), entered_from: Leaf::seeded(None, version) },
             dims: DimsState { order: Leaf::seeded(order, version), step: Leaf::seeded(self.step, version) },
             multiscale: MultiscaleState {
                 level: Leaf::seeded(self.level, version),
                 lock: Leaf::seeded(false, version),
                 downgraded: Leaf::seeded(false, version),
             },
-            camera: CameraState { plane: Leaf::seeded(pose, version), commands: 0 },
+            camera: CameraState { plane: Leaf::seeded(pose, version), volume: Leaf::seeded(None, version), commands: 0 },
+            view_cache: ViewCache { plane: Leaf::seeded(cached, version) },
             layers,
             scene: SceneState { op_seq: op, applied_seq: op },
         }

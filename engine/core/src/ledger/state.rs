@@ -3,7 +3,7 @@
 use super::leaf::{Leaf, Mark};
 use crate::data::CanvasSize;
 use crate::scene::control::ControlKey;
-use crate::scene::{Dataset, LayerControls, LayerSpec, OpSeq, PlanePose, Thumbnail};
+use crate::scene::{Dataset, LayerControls, LayerSpec, OpSeq, PlanePose, PlaneView, Thumbnail, VolumePose, plane_dims};
 use std::sync::Arc;
 
 /// Everything the server knows of the scene. An immutable snapshot; the [`super::Ledger`] publishes a new one per commit.
@@ -25,6 +25,8 @@ pub struct State {
     pub multiscale: MultiscaleState,
     /// `camera.*`, applied-only.
     pub camera: CameraState,
+    /// `view_cache.*`, applied-only.
+    pub view_cache: ViewCache,
     /// `layer/<id>`, bottom first.
     pub layers: Vec<Arc<LayerState>>,
     /// `scene.*`
@@ -36,6 +38,15 @@ pub struct State {
 pub struct ViewState {
     /// 2 or 3: the only driver of the mode.
     pub ndisplay: Leaf<u8>,
+    /// What was shown when 3D was asked for, as the intent found it; `Some` while `ndisplay` is 3.
+    pub entered_from: Leaf<Option<PlaneView>>,
+}
+
+/// `view_cache.*`
+#[derive(Debug, Clone)]
+pub struct ViewCache {
+    /// What a return from 3D goes back to; applied-only.
+    pub plane: Leaf<PlaneView>,
 }
 
 /// `dims.*`
@@ -61,8 +72,10 @@ pub struct MultiscaleState {
 /// `camera.*`
 #[derive(Debug, Clone)]
 pub struct CameraState {
-    /// The 2D pose; applied-only.
+    /// The 2D pose; applied-only. In 3D: where the 2D view was left.
     pub plane: Leaf<PlanePose>,
+    /// The 3D pose; applied-only. In 2D: where the 3D view was left, if it ever was.
+    pub volume: Leaf<Option<VolumePose>>,
     /// Camera commands accepted so far; what their acks report as version.
     pub commands: u64,
 }
@@ -105,6 +118,11 @@ impl State {
     pub fn displayed(&self) -> &[usize] {
         let order = self.dims.order.get();
         &order[order.len().saturating_sub(usize::from(*self.view.ndisplay.get()))..]
+    }
+
+    /// The row and the column dim of the 2D view, whatever the mode.
+    pub fn plane_dims(&self) -> (usize, usize) {
+        plane_dims(self.dims.order.get())
     }
 
     /// Fails on the first invariant that does not hold.

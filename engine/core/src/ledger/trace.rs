@@ -16,12 +16,12 @@ pub enum Step {
     Reduced,
     /// The first turn of the render loop that knew of it had its plan.
     Planned,
-    /// What its picture lacks of the plan, if anything, is drawn from a coarser level: nothing more is waited for.
+    /// What its first picture is made of is on the device; nothing more is waited for.
     Loaded,
+    /// Its first picture was drawn.
+    Rendered,
     /// The applied view shows it; the ledger closed it.
     Applied,
-    /// Its picture was drawn.
-    Rendered,
     /// Its picture was handed to the encode thread.
     Captured,
     /// Its picture was an access unit.
@@ -39,8 +39,8 @@ impl Step {
         Self::Reduced,
         Self::Planned,
         Self::Loaded,
-        Self::Applied,
         Self::Rendered,
+        Self::Applied,
         Self::Captured,
         Self::Encoded,
         Self::Sent,
@@ -54,8 +54,8 @@ impl Step {
             Self::Reduced => "reduced",
             Self::Planned => "planned",
             Self::Loaded => "loaded",
-            Self::Applied => "applied",
             Self::Rendered => "rendered",
+            Self::Applied => "applied",
             Self::Captured => "captured",
             Self::Encoded => "encoded",
             Self::Sent => "sent",

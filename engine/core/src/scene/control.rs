@@ -1,7 +1,7 @@
 //! One layer control with its value, and the keys that name them on the wire.
 
-use super::LayerControls;
-use crate::data::{Blending, ColorTable, Interpolation};
+use super::{Depiction, LayerControls};
+use crate::data::{Blending, ColorTable, Interpolation, Rendering};
 use std::sync::Arc;
 
 /// Names a layer control.
@@ -21,12 +21,34 @@ pub enum ControlKey {
     Colormap,
     /// `contrast_limits`
     ContrastLimits,
+    /// `rendering`
+    Rendering,
+    /// `depiction`
+    Depiction,
+    /// `attenuation`
+    Attenuation,
+    /// `iso_threshold`
+    IsoThreshold,
+    /// `sample_step`
+    SampleStep,
 }
 
 impl ControlKey {
     /// Every key.
-    pub const ALL: [Self; 7] =
-        [Self::Visible, Self::Opacity, Self::Blending, Self::Interpolation, Self::Gamma, Self::Colormap, Self::ContrastLimits];
+    pub const ALL: [Self; 12] = [
+        Self::Visible,
+        Self::Opacity,
+        Self::Blending,
+        Self::Interpolation,
+        Self::Gamma,
+        Self::Colormap,
+        Self::ContrastLimits,
+        Self::Rendering,
+        Self::Depiction,
+        Self::Attenuation,
+        Self::IsoThreshold,
+        Self::SampleStep,
+    ];
 
     /// The wire's name.
     pub fn name(self) -> &'static str {
@@ -38,6 +60,11 @@ impl ControlKey {
             Self::Gamma => "gamma",
             Self::Colormap => "colormap",
             Self::ContrastLimits => "contrast_limits",
+            Self::Rendering => "rendering",
+            Self::Depiction => "depiction",
+            Self::Attenuation => "attenuation",
+            Self::IsoThreshold => "iso_threshold",
+            Self::SampleStep => "sample_step",
         }
     }
 }
@@ -59,6 +86,16 @@ pub enum Control {
     Colormap(Arc<ColorTable>),
     /// Lower and upper limit in data units, upper > lower.
     ContrastLimits(f64, f64),
+    /// How a ray is drawn.
+    Rendering(Rendering),
+    /// What of the volume is drawn.
+    Depiction(Depiction),
+    /// Not negative.
+    Attenuation(f64),
+    /// Data units.
+    IsoThreshold(f64),
+    /// 0.1..4.
+    SampleStep(f64),
 }
 
 impl Control {
@@ -72,6 +109,11 @@ impl Control {
             Self::Gamma(_) => ControlKey::Gamma,
             Self::Colormap(_) => ControlKey::Colormap,
             Self::ContrastLimits(..) => ControlKey::ContrastLimits,
+            Self::Rendering(_) => ControlKey::Rendering,
+            Self::Depiction(_) => ControlKey::Depiction,
+            Self::Attenuation(_) => ControlKey::Attenuation,
+            Self::IsoThreshold(_) => ControlKey::IsoThreshold,
+            Self::SampleStep(_) => ControlKey::SampleStep,
         }
     }
 }
@@ -87,6 +129,11 @@ impl LayerControls {
             ControlKey::Gamma => Control::Gamma(self.gamma),
             ControlKey::Colormap => Control::Colormap(self.colormap.clone()),
             ControlKey::ContrastLimits => Control::ContrastLimits(self.contrast_limits.0, self.contrast_limits.1),
+            ControlKey::Rendering => Control::Rendering(self.rendering),
+            ControlKey::Depiction => Control::Depiction(self.depiction),
+            ControlKey::Attenuation => Control::Attenuation(self.attenuation),
+            ControlKey::IsoThreshold => Control::IsoThreshold(self.iso_threshold),
+            ControlKey::SampleStep => Control::SampleStep(self.sample_step),
         }
     }
 
@@ -100,6 +147,11 @@ impl LayerControls {
             Control::Gamma(v) => self.gamma = v,
             Control::Colormap(v) => self.colormap = v,
             Control::ContrastLimits(lo, hi) => self.contrast_limits = (lo, hi),
+            Control::Rendering(v) => self.rendering = v,
+            Control::Depiction(v) => self.depiction = v,
+            Control::Attenuation(v) => self.attenuation = v,
+            Control::IsoThreshold(v) => self.iso_threshold = v,
+            Control::SampleStep(v) => self.sample_step = v,
         }
     }
 
@@ -114,6 +166,15 @@ impl LayerControls {
         }
         if !(lo.is_finite() && hi.is_finite() && hi > lo) {
             return Some(format!("contrast limits {lo}..{hi} are not ordered"));
+        }
+        if !(self.attenuation >= 0.0 && self.attenuation.is_finite()) {
+            return Some(format!("attenuation {} is negative", self.attenuation));
+        }
+        if !self.iso_threshold.is_finite() {
+            return Some(format!("iso threshold {} is no number", self.iso_threshold));
+        }
+        if !(0.1..=4.0).contains(&self.sample_step) {
+            return Some(format!("sample step {} is not in 0.1..4", self.sample_step));
         }
         None
     }

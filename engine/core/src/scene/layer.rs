@@ -1,6 +1,7 @@
 //! Image layers: their controls, defaults and thumbnails.
 
-use crate::data::{Blending, ColorTable, Interpolation};
+use crate::data::{Blending, ColorTable, Interpolation, Rendering};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// A layer's stable name on the wire: "layer-0", "layer-1", ...
@@ -31,6 +32,26 @@ pub struct LayerSpec {
     pub channel: Option<u64>,
 }
 
+/// What of a volume is drawn in 3D.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Depiction {
+    /// All of it.
+    Volume,
+    /// A slab about a plane.
+    Plane,
+}
+
+impl Depiction {
+    /// The wire's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Volume => "volume",
+            Self::Plane => "plane",
+        }
+    }
+}
+
 /// What a person may change about a layer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LayerControls {
@@ -48,6 +69,16 @@ pub struct LayerControls {
     pub colormap: Arc<ColorTable>,
     /// Lower and upper limit in data units, upper > lower.
     pub contrast_limits: (f64, f64),
+    /// How a ray is drawn in 3D.
+    pub rendering: Rendering,
+    /// What of the volume is drawn in 3D.
+    pub depiction: Depiction,
+    /// Strength of the weakening in [`Rendering::AttenuatedMip`], not negative.
+    pub attenuation: f64,
+    /// Surface value of [`Rendering::Iso`], data units.
+    pub iso_threshold: f64,
+    /// Step along a ray relative to a voxel, 0.1..4 (PROTOCOL §6.3 "volume").
+    pub sample_step: f64,
 }
 
 /// A small RGBA picture of a layer. Row 0 is the last data row, which the wire's y-up view has at the top (PROTOCOL §12,

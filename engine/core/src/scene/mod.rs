@@ -10,5 +10,5 @@ pub mod view;
 
 pub use dataset::Dataset;
 pub use image::{Axis, AxisKind, Channel, ImageInfo, LevelInfo, SourceKind};
-pub use layer::{LayerControls, LayerId, LayerSpec, Thumbnail};
-pub use view::{AppliedView, LayerView, OpSeq, PlanePose};
+pub use layer::{Depiction, LayerControls, LayerId, LayerSpec, Thumbnail};
+pub use view::{AppliedView, LayerView, OpSeq, PlanePose, PlaneView, VolumePose, plane_dims};

@@ -17,6 +17,28 @@ pub struct PlanePose {
     pub zoom: f64,
 }
 
+/// The 3D pose: a turntable about `center` (PROTOCOL §17.2).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct VolumePose {
+    /// What the camera looks at and turns about: world x, y, z.
+    pub center: [f64; 3],
+    /// Azimuth, elevation and roll, degrees; elevation within ±90.
+    pub angles: [f64; 3],
+    /// From the eye to `center`, world units, positive.
+    pub distance: f64,
+    /// Vertical field of view, degrees; 0 is a parallel projection.
+    pub fov: f64,
+}
+
+/// What the 2D view shows of the data: where a return from 3D goes back to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlaneView {
+    /// Target level.
+    pub level: usize,
+    /// Level-0 index per dim.
+    pub step: Vec<u64>,
+}
+
 /// A layer as it is shown.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LayerView {
@@ -37,7 +59,7 @@ pub struct AppliedView {
     pub op: OpSeq,
     /// The data; `None` is the idle scene.
     pub dataset: Option<Arc<Dataset>>,
-    /// 2 or 3. Until volumes exist always 2.
+    /// 2 or 3.
     pub ndisplay: u8,
     /// Permutation of the dims; the last `ndisplay` are shown.
     pub order: Vec<usize>,
@@ -47,8 +69,10 @@ pub struct AppliedView {
     pub level: usize,
     /// Whether a budget made the level coarser than wanted.
     pub downgraded: bool,
-    /// Where the 2D camera looks.
+    /// Where the 2D camera looks, or looked before 3D was entered.
     pub plane: PlanePose,
+    /// Where the 3D camera looks, or looked before it was left; `None` until 3D was first entered.
+    pub volume: Option<VolumePose>,
     /// Layers, bottom first.
     pub layers: Vec<Arc<LayerView>>,
     /// Size of canvas and video.
@@ -61,8 +85,19 @@ impl AppliedView {
         &self.order[self.order.len().saturating_sub(usize::from(self.ndisplay))..]
     }
 
+    /// The row and the column dim of the 2D view: the last two of `order`, whatever the mode.
+    pub fn plane_dims(&self) -> (usize, usize) {
+        plane_dims(&self.order)
+    }
+
     /// The layer of that id.
     pub fn layer(&self, id: &str) -> Option<&Arc<LayerView>> {
         self.layers.iter().find(|l| &*l.spec.id.0 == id)
     }
+}
+
+/// The row and the column dim of the 2D view: the last two of a permutation of at least two dims.
+pub fn plane_dims(order: &[usize]) -> (usize, usize) {
+    let (_, shown) = order.split_at(order.len().saturating_sub(2));
+    (shown.first().copied().unwrap_or(0), shown.last().copied().unwrap_or(0))
 }

@@ -1,9 +1,10 @@
 //! An engine without pictures.
 
 use super::PATIENCE;
-use nc_engine::api::data::{Blending, CanvasSize, DType, ImageId, Interpolation, Rect, colormap};
+use nc_engine::api::data::{Blending, CanvasSize, DType, ImageId, Interpolation, Rect, Rendering, colormap};
 use nc_engine::api::scene::{
-    AppliedView, Axis, AxisKind, Dataset, ImageInfo, LayerControls, LayerView, LevelInfo, OpSeq, PlanePose, SourceKind, Thumbnail,
+    AppliedView, Axis, AxisKind, Dataset, Depiction, ImageInfo, LayerControls, LayerView, LevelInfo, OpSeq, PlanePose,
+    SourceKind, Thumbnail,
 };
 use nc_engine::api::{Packet, ParameterSets, RawIntent, StreamConfig};
 use nc_server::Metrics;
@@ -154,6 +155,11 @@ pub(crate) fn view(dataset: Option<Arc<Dataset>>) -> AppliedView {
         gamma: 1.0,
         colormap: gray,
         contrast_limits: (100.0, 4000.0),
+        rendering: Rendering::Mip,
+        depiction: Depiction::Volume,
+        attenuation: 0.05,
+        iso_threshold: 2050.0,
+        sample_step: 1.0,
     };
     let layer = |spec: &nc_engine::api::scene::LayerSpec| {
         let (controls, thumbnail) = (controls.clone(), Arc::new(Thumbnail::black()));
@@ -168,6 +174,7 @@ pub(crate) fn view(dataset: Option<Arc<Dataset>>) -> AppliedView {
         step: dataset.as_ref().map_or_else(|| vec![0, 0], |dataset| dataset.initial_step()),
         level: usize::from(dataset.is_some()),
         downgraded: false,
+        volume: None,
         plane: PlanePose { rect, zoom: 2.8125 },
         layers: dataset.iter().flat_map(|dataset| &dataset.layers).map(layer).collect(),
         canvas: CANVAS,
