@@ -1,6 +1,6 @@
 //! Notifications other than the scene: dims, camera, layers, stream, level, telemetry, error (PROTOCOL §§5.2–5.6).
 
-use crate::scene::{Controls, Level, Pixels};
+use crate::scene::{Controls, LayerMetadata, Level, Pixels};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -126,16 +126,49 @@ pub struct Layers {
     pub controls: Option<Controls>,
     /// Replaces the metadata block.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub metadata: Option<Map<String, Value>>,
-    /// Merged into the block; the Python client rebuilds the layer.
+    pub metadata: Option<LayerMetadata>,
+    /// What is said of a volume, only while three axes are shown; the Python client rebuilds the layer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub data: Option<Map<String, Value>>,
+    pub data: Option<LayerData>,
     /// A new picture for the layer list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thumbnail: Option<Thumbnail>,
     /// The layer is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removed: Option<bool>,
+}
+
+/// How a layer's volume is drawn, and at which level. Only keys that changed. Closed.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LayerData {
+    /// One of [`crate::validate::RENDERINGS`].
+    #[serde(rename = "volume.render_mode", default, skip_serializing_if = "Option::is_none")]
+    pub render_mode: Option<String>,
+    /// A name, or `#rrggbb`.
+    #[serde(rename = "volume.colormap", default, skip_serializing_if = "Option::is_none")]
+    pub colormap: Option<String>,
+    /// Data units, high > low.
+    #[serde(rename = "volume.contrast_limits", default, skip_serializing_if = "Option::is_none")]
+    pub contrast_limits: Option<[f64; 2]>,
+    /// 0..1.
+    #[serde(rename = "volume.opacity", default, skip_serializing_if = "Option::is_none")]
+    pub opacity: Option<f64>,
+    /// Length of a ray's step relative to a sample, 0.1..4.
+    #[serde(rename = "volume.sample_step", default, skip_serializing_if = "Option::is_none")]
+    pub sample_step: Option<f64>,
+    /// Level drawn, 0 the finest.
+    #[serde(rename = "multiscale.level", default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<usize>,
+    /// The pyramid, finest first, with index.
+    #[serde(rename = "multiscale.levels", default, skip_serializing_if = "Option::is_none")]
+    pub levels: Option<Vec<Level>>,
+    /// Shape of every level.
+    #[serde(rename = "multiscale.level_shapes", default, skip_serializing_if = "Option::is_none")]
+    pub level_shapes: Option<Vec<Vec<u64>>>,
+    /// Whether a budget made the level coarser than wanted.
+    #[serde(rename = "multiscale.downgraded", default, skip_serializing_if = "Option::is_none")]
+    pub downgraded: Option<bool>,
 }
 
 /// A colour picture of a layer. Closed.

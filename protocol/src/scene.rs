@@ -148,7 +148,7 @@ pub enum LayerType {
 }
 
 /// Metadata of a layer. Open.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct LayerMetadata {
     /// Rows of pixels, 3 or 4 components in 0..1, row 0 at the bottom of the data. Absent only for clients that asked for
     /// [`crate::extension::COMPACT_SCENE`].
@@ -244,9 +244,28 @@ pub struct SceneMetadata {
     /// Informational.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_kind: Option<String>,
+    /// How layer 0 is drawn as a volume.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume_state: Option<VolumeState>,
     /// Anything else.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
+}
+
+/// How a volume is drawn. Closed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VolumeState {
+    /// One of [`crate::validate::RENDERINGS`].
+    pub mode: String,
+    /// A name, or `#rrggbb`.
+    pub colormap: String,
+    /// Data units, high > low.
+    pub clim: [f64; 2],
+    /// 0..1.
+    pub opacity: f64,
+    /// Length of a ray's step relative to a sample, 0.1..4.
+    pub sample_step: f64,
 }
 
 /// Whether there is data.

@@ -19,6 +19,7 @@ pub(crate) fn scene(view: &AppliedView, fps: f32) -> Scene {
             status: if dataset.is_some() { SceneStatus::Ready } else { SceneStatus::Idle },
             source_path: dataset.map(|dataset| dataset.image.location.clone()),
             source_kind: dataset.map(|dataset| source_kind(dataset).to_owned()),
+            volume_state: None,
             extra: Map::new(),
         }),
         policies: dataset.map(|dataset| Policies {
