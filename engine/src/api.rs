@@ -1,13 +1,14 @@
 //! What a driver of the engine (server, terminal, bench) sends in and gets out.
 
 use nc_core::data::CanvasSize;
+pub use nc_core::ledger::{OpKind, OpTrace, Origin, Outcome, Step};
 use nc_core::scene::AppliedView;
 pub use nc_core::{data, scene};
 pub use nc_gpu::api::ParameterSets;
 pub use nc_gpu::codec::bitstream::{BitstreamError, avcc_record};
 use serde_json::Value;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Names the sender of an intent; the driver chooses, the engine only hands it back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -144,8 +145,8 @@ pub struct Packet {
     pub flip: bool,
     /// The newest op that the picture shows.
     pub op: nc_core::scene::OpSeq,
-    /// From the arrival of the oldest intent that this picture answers to its being ready; `None` for repeats.
-    pub latency: Option<Duration>,
+    /// The ops that it is the first to show, oldest first; none for repeats.
+    pub ops: Vec<OpTrace>,
 }
 
 /// Takes what the engine tells. Called from the control thread (`event`) and the encode thread (`packet`); must not block.

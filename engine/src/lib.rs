@@ -15,6 +15,8 @@ pub use engine::{Engine, EngineConfig, EngineError};
 pub use nc_gpu::DeviceChoice;
 pub use nc_gpu::codec::nasm_built;
 pub use nc_gpu::probe;
+pub use nc_runtime::WatchdogState;
 pub use nc_runtime::stats::{Stage, Stats, Summary};
+pub use nc_runtime::watchdog::GRACE as KEYFRAME_GRACE;
 pub use nc_store::{Image, LoaderStats, OpenError};
 pub use session::{Busy, Session, SessionConfig};

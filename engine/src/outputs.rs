@@ -7,7 +7,7 @@ use nc_core::ledger::AppliedCommit;
 use nc_gpu::api::{DeviceInfo, EncodeError, ParameterSets};
 use nc_runtime::{EncodeOutput, EncodedFrame, RenderOutput};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 pub(crate) struct RenderTeller {
     pub(crate) inbox: Arc<Inbox>,
@@ -16,11 +16,6 @@ pub(crate) struct RenderTeller {
 
 impl RenderOutput for RenderTeller {
     fn applied(&mut self, commit: AppliedCommit) {
-        for op in &commit.closed {
-            let intent = op.origin.as_ref().map_or("", |o| o.intent_id.as_str());
-            let (reduced, applied) = (op.reduced - op.received, op.received.elapsed());
-            tracing::debug!(op = op.seq.0, kind = ?op.kind, intent, outcome = ?op.outcome, ?reduced, ?applied, "op");
-        }
         self.inbox.applied(commit);
     }
 
@@ -38,12 +33,32 @@ impl RenderOutput for RenderTeller {
     }
 }
 
+/// The wall clock as it was when the session began, and steady from there: packet timestamps never jump (PROTOCOL §11.6), whatever
+/// is done to the machine's clock.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SteadyWall {
+    wall: SystemTime,
+    at: Instant,
+}
+
+impl SteadyWall {
+    /// The wall clock shows `wall` at `at`.
+    pub(crate) fn anchored(wall: SystemTime, at: Instant) -> Self {
+        Self { wall, at }
+    }
+
+    fn time(&self, at: Instant) -> SystemTime {
+        self.wall + at.saturating_duration_since(self.at)
+    }
+}
+
 pub(crate) struct EncodeTeller {
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) sink: Arc<dyn Sink>,
     pub(crate) stream: Arc<Mutex<Option<StreamConfig>>>,
     pub(crate) size: CanvasSize,
     pub(crate) fps: f32,
+    pub(crate) wall: SteadyWall,
 }
 
 impl EncodeOutput for EncodeTeller {
@@ -54,13 +69,28 @@ impl EncodeOutput for EncodeTeller {
     }
 
     fn frame(&mut self, frame: EncodedFrame) {
-        let EncodedFrame { unit, op, latency, flip } = frame;
-        let wall = SystemTime::now();
-        self.sink.packet(Packet { avcc: unit.avcc.into(), idr: unit.idr, size: self.size, wall, flip, op, latency });
+        let EncodedFrame { unit, op, ops, flip } = frame;
+        let wall = self.wall.time(Instant::now());
+        self.sink.packet(Packet { avcc: unit.avcc.into(), idr: unit.idr, size: self.size, wall, flip, op, ops });
     }
 
     fn fault(&mut self, error: &EncodeError) {
         let message = format!("{error}; making another encoder");
         self.inbox.warning(Warning { domain: "encode", code: "encode.failed", message });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn packets_are_stamped_with_the_time_that_passed_whatever_the_wall_clock_does() {
+        let (wall, start) = (SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_167_757), Instant::now());
+        let clock = SteadyWall::anchored(wall, start);
+        for ms in [0, 1, 16, 3_600_000] {
+            assert_eq!(clock.time(start + Duration::from_millis(ms)), wall + Duration::from_millis(ms));
+        }
     }
 }

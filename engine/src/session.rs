@@ -4,22 +4,22 @@ use crate::api::{RawIntent, Sink, StreamConfig};
 use crate::control_thread::Control;
 use crate::engine::{Engine, EngineError};
 use crate::inbox::Inbox;
-use crate::outputs::{EncodeTeller, RenderTeller};
+use crate::outputs::{EncodeTeller, RenderTeller, SteadyWall};
 use crate::window;
 use nc_core::control::bootstrap;
 use nc_core::data::lod::LevelPolicy;
 use nc_core::data::{CanvasSize, ColorRange};
 use nc_core::exchange::{SharedLedger, Signal};
-use nc_core::ledger::{Ledger, Seed};
+use nc_core::ledger::{Ledger, OpTrace, Seed};
 use nc_core::scene::{AppliedView, Dataset};
 use nc_gpu::DeviceChoice;
 use nc_gpu::api::{DeviceInfo, EncoderConfig};
 use nc_gpu::codec::open_encoder;
-use nc_runtime::{BoundLoader, EncodeConfig, RenderConfig, RenderThread, Stats, TileSource, supervised};
+use nc_runtime::{BoundLoader, EncodeConfig, RenderConfig, RenderThread, Stats, TileSource, WatchdogState, conclude, supervised};
 use nc_store::Image;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 /// What a session is made for.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -100,6 +100,7 @@ impl Session {
         };
         let encode = EncodeConfig { open: Arc::new(move || open_encoder(encoder)), interval };
         let announced = ledger.view();
+        let wall = SteadyWall::anchored(SystemTime::now(), Instant::now());
         let render = RenderThread::start(
             ledger.clone(),
             signal.clone(),
@@ -107,7 +108,7 @@ impl Session {
             render,
             Box::new(RenderTeller { inbox: inbox.clone(), device: device.clone() }),
             encode,
-            Box::new(EncodeTeller { inbox: inbox.clone(), sink: sink.clone(), stream: stream.clone(), size, fps }),
+            Box::new(EncodeTeller { inbox: inbox.clone(), sink: sink.clone(), stream: stream.clone(), size, fps, wall }),
             stats.clone(),
         )?;
         let mut control = Control { ledger: ledger.clone(), render: signal, inbox: inbox.clone(), sink, announced };
@@ -129,6 +130,26 @@ impl Session {
     /// How many clients take packets.
     pub fn set_viewers(&self, viewers: usize) {
         self.inner.render.encode().set_viewers(viewers);
+    }
+
+    /// Whether any viewer could take a packet now. While there are viewers and none can, nothing is encoded.
+    pub fn set_hungry(&self, hungry: bool) {
+        self.inner.render.encode().set_hungry(hungry);
+    }
+
+    /// Since when the viewer waits for an IDR who waits longest, of those who could take one: the keyframe watchdog's business.
+    pub fn viewer_waits_since(&self, since: Option<Instant>) {
+        self.inner.render.encode().viewer_waits_since(since);
+    }
+
+    /// How the keyframe watchdog stands.
+    pub fn watchdog(&self) -> WatchdogState {
+        self.inner.render.encode().watchdog()
+    }
+
+    /// Ops of packets have come as far as they will: tells of them and adds them to the distributions.
+    pub fn traced(&self, ops: &[OpTrace]) {
+        conclude(ops, &self.inner.stats);
     }
 
     /// How many clients take packets.

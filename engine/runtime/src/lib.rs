@@ -8,6 +8,7 @@
 
 pub mod camera;
 pub mod encode_thread;
+mod op_traces;
 pub mod pacer;
 pub mod render_thread;
 pub mod residency;
@@ -16,12 +17,15 @@ pub mod thumbnails;
 pub mod tick;
 pub mod tile_source;
 pub mod viewport;
+pub mod watchdog;
 
 pub use encode_thread::{EncodeConfig, EncodeControl, EncodeOutput, EncodedFrame, OpenEncoder};
+pub use op_traces::conclude;
 pub use render_thread::{OpenDevice, RenderConfig, RenderOutput, RenderThread};
 pub use stats::{Stage, Stats};
 pub use tick::{Laps, Outcome, Tick, Viewer};
 pub use tile_source::{BoundLoader, TileSource};
+pub use watchdog::WatchdogState;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;

@@ -1,6 +1,7 @@
 //! The render thread: waits for something to do, ticks, captures, commits. It owns the device, and makes it anew when it fails.
 
 use crate::encode_thread::{EncodeConfig, EncodeControl, EncodeOutput, Picture};
+use crate::op_traces::{OpTraces, TurnTimes, conclude};
 use crate::pacer::FrameCap;
 use crate::stats::{Stage, Stats};
 use crate::supervised;
@@ -8,7 +9,7 @@ use crate::tick::{Laps, Tick, Viewer};
 use crate::tile_source::TileSource;
 use nc_core::data::lod::LevelPolicy;
 use nc_core::exchange::{SharedLedger, Signal};
-use nc_core::ledger::{AppliedBatch, AppliedCommit, OpKind, State};
+use nc_core::ledger::{AppliedBatch, AppliedCommit, OpKind, OpTrace, State, Step};
 use nc_core::scene::OpSeq;
 use nc_gpu::api::{DeviceError, DeviceInfo, FrameFormat, RenderDevice};
 use std::sync::Arc;
@@ -139,8 +140,8 @@ struct Turn {
     cap: FrameCap,
     /// Device failures since the last picture.
     failures: u32,
-    /// The oldest intent whose picture was captured but dropped, or could not be captured yet.
-    waiting: Option<Instant>,
+    /// Ops whose picture is not captured yet.
+    traces: OpTraces,
     /// The newest intent, while no picture without gaps was handed over since.
     incomplete: Option<Instant>,
     capture_due: bool,
@@ -164,7 +165,7 @@ impl RenderLoop {
             last_good: state,
             failures: 0,
             cap: FrameCap::new(self.config.interval),
-            waiting: None,
+            traces: OpTraces::default(),
             incomplete: None,
             capture_due: false,
             keyframe: false,
@@ -196,10 +197,11 @@ impl RenderLoop {
         let commands = self.ledger.take_commands(snapshot.scene.op_seq);
         let arrivals = self.source.as_ref().map(|s| s.take_arrivals()).unwrap_or_default();
         let source = self.source.as_deref().map(|s| s as &dyn TileSource);
-        let mut laps = Stopwatch { stats: &self.stats, since: Instant::now() };
+        let mut laps = Stopwatch { stats: &self.stats, since: Instant::now(), planned: None, times: TurnTimes::default() };
         let begun = Instant::now();
         let tick = Tick { now: begun, snapshot: snapshot.clone(), commands, arrivals };
         let outcome = turn.viewer.tick(tick, &mut *turn.device, source, &mut laps)?;
+        laps.planned.into_iter().for_each(|at| turn.traces.planned(snapshot.scene.op_seq, at));
         let missing = turn.viewer.missing();
         self.stats.tiles_missing.store(missing as u64, Ordering::Relaxed);
         outcome.faults.into_iter().for_each(|fault| output.data_fault(fault));
@@ -210,8 +212,7 @@ impl RenderLoop {
         let mut op = None;
         if let Some(batch) = outcome.batch {
             let commit = self.commit(batch, output);
-            let received = commit.iter().flat_map(|c| &c.closed).map(|op| op.received).min();
-            turn.waiting = turn.waiting.into_iter().chain(received).min();
+            commit.iter().for_each(|commit| turn.traces.closed(&commit.closed, laps.times, Instant::now()));
             turn.incomplete = turn.incomplete.max(commit.iter().flat_map(|c| &c.closed).map(|op| op.received).max());
             // Changes of mode and level come with a keyframe (PROTOCOL §10.5).
             turn.keyframe |= commit.iter().flat_map(|c| &c.closed).any(|op| matches!(op.kind, OpKind::View | OpKind::Level));
@@ -233,7 +234,7 @@ impl RenderLoop {
                 self.control.request_idr();
             }
             // What was answered without a new picture has its answer already.
-            turn.waiting = None;
+            conclude(&turn.traces.take(), &self.stats);
             turn.incomplete = turn.incomplete.filter(|_| missing > 0);
         }
         if turn.capture_due {
@@ -254,22 +255,26 @@ impl RenderLoop {
         };
         turn.capture_due = false;
         let completes = if turn.viewer.missing() == 0 { turn.incomplete.take() } else { None };
+        let mut ops = turn.traces.take();
+        let captured = Instant::now();
+        ops.iter_mut().for_each(|op| op.stamp(Step::Captured, captured));
         let picture = Picture {
             frame,
             op,
-            received: turn.waiting.take(),
+            ops,
             completes,
             keyframe: std::mem::take(&mut turn.keyframe),
             flip: false,
         };
-        if let Some(dropped) = self.control.pictures.push(picture) {
+        let (mut completed, mut excess) = (None, Vec::new());
+        let dropped = self.control.pictures.push(picture, |heir, dropped| {
+            completed = dropped.completes;
+            excess = heir.inherit(dropped);
+        });
+        if dropped {
             self.stats.count(|s| &s.frames_dropped);
-            turn.waiting = dropped.received;
-            if dropped.keyframe {
-                // The picture that took its place inherits that.
-                self.control.request_idr();
-            }
-            turn.incomplete = turn.incomplete.max(dropped.completes);
+            turn.incomplete = turn.incomplete.max(completed);
+            conclude(&excess, &self.stats);
         }
         Ok(())
     }
@@ -290,6 +295,13 @@ impl RenderLoop {
         if snapshot.scene.op_seq > self.ledger.state().scene.applied_seq
             && let Some(commit) = self.commit(AppliedBatch::new(snapshot).failed(last_good), output)
         {
+            let now = Instant::now();
+            let failed = commit.closed.iter().map(|op| {
+                let mut trace = OpTrace::of(op);
+                trace.stamp(Step::Applied, now);
+                trace
+            });
+            conclude(&failed.collect::<Vec<_>>(), &self.stats);
             output.applied(commit);
         }
     }
@@ -343,6 +355,8 @@ impl RenderLoop {
 struct Stopwatch<'a> {
     stats: &'a Stats,
     since: Instant,
+    planned: Option<Instant>,
+    times: TurnTimes,
 }
 
 impl Laps for Stopwatch<'_> {
@@ -350,5 +364,11 @@ impl Laps for Stopwatch<'_> {
         let now = Instant::now();
         self.stats.record(stage, now - self.since);
         self.since = now;
+        match stage {
+            Stage::Plan => self.planned = Some(now),
+            Stage::Upload => self.times.loaded = Some(now),
+            Stage::Render => self.times.rendered = Some(now),
+            _ => {}
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Stage times and counters of one session, for metrics, telemetry and benches.
 
+use nc_core::ledger::{OpTrace, Step};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -18,7 +19,7 @@ pub enum Stage {
     Capture,
     /// H.264.
     Encode,
-    /// From the arrival of the oldest intent that a picture answers to its packet.
+    /// From the arrival of an intent to the moment when the first socket had taken the packet of the picture that answers it.
     Total,
     /// From the arrival of the newest intent to the packet of the first picture that lacks no tile of its level.
     Complete,
@@ -113,12 +114,18 @@ impl Track {
 #[derive(Debug)]
 pub struct Stats {
     tracks: Mutex<Vec<Track>>,
+    /// How long ops took to each step, counted from the one before.
+    steps: Mutex<Vec<Track>>,
     /// Pictures drawn.
     pub frames: AtomicU64,
     /// Captured pictures that a newer one replaced before the encoder took them.
     pub frames_dropped: AtomicU64,
     /// Times the encoder was made anew.
     pub encoder_resets: AtomicU64,
+    /// Times the watchdog asked for an IDR that was asked for before.
+    pub idr_reminders: AtomicU64,
+    /// Times the watchdog had the encoder made anew.
+    pub watchdog_resets: AtomicU64,
     /// Times the device was made anew.
     pub device_resets: AtomicU64,
     /// Level switches.
@@ -133,9 +140,12 @@ impl Default for Stats {
     fn default() -> Self {
         Self {
             tracks: Mutex::new(Stage::ALL.iter().map(|_| Track::new()).collect()),
+            steps: Mutex::new(Step::ALL.iter().map(|_| Track::new()).collect()),
             frames: AtomicU64::new(0),
             frames_dropped: AtomicU64::new(0),
             encoder_resets: AtomicU64::new(0),
+            idr_reminders: AtomicU64::new(0),
+            watchdog_resets: AtomicU64::new(0),
             device_resets: AtomicU64::new(0),
             level_switches: AtomicU64::new(0),
             tile_bytes: AtomicU64::new(0),
@@ -148,6 +158,24 @@ impl Stats {
     /// Records one duration.
     pub fn record(&self, stage: Stage, took: Duration) {
         self.tracks.lock().unwrap_or_else(PoisonError::into_inner)[stage as usize].record(took);
+    }
+
+    /// Records how long ops took to each step, and to their packet's first socket.
+    pub fn traced(&self, ops: &[OpTrace]) {
+        let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
+        for (step, took) in ops.iter().flat_map(OpTrace::stages) {
+            steps[step as usize].record(took);
+        }
+        drop(steps);
+        let mut tracks = self.tracks.lock().unwrap_or_else(PoisonError::into_inner);
+        for total in ops.iter().filter_map(|op| op.since_received(Step::Sent)) {
+            tracks[Stage::Total as usize].record(total);
+        }
+    }
+
+    /// How long ops took lately to get to `step` from the one before; `None` before the first.
+    pub fn step(&self, step: Step) -> Option<Summary> {
+        self.steps.lock().unwrap_or_else(PoisonError::into_inner)[step as usize].summary()
     }
 
     /// Adds one to a counter.

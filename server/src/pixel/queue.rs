@@ -107,7 +107,7 @@ mod tests {
             wall: UNIX_EPOCH + Duration::from_millis(1500),
             flip: true,
             op: OpSeq(0),
-            latency: None,
+            ops: Vec::new(),
         }
     }
 

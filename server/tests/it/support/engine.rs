@@ -191,6 +191,6 @@ pub(crate) fn packet(idr: bool, bytes: usize) -> Packet {
         wall: UNIX_EPOCH + Duration::from_secs(1_795_167_757),
         flip: true,
         op: OpSeq(0),
-        latency: None,
+        ops: Vec::new(),
     }
 }
