@@ -1,14 +1,20 @@
 //! The strict judge of what a server sends: closed schemas, no stray nulls, legal ranges, and the order of a conversation.
 //!
-//! Servers run [`outgoing`] on every frame in debug builds, tests always, and [`Conversation`] over all frames of one client.
+//! Servers run [`outgoing_in`] on every frame in debug builds, tests always, and [`Conversation`] over all frames of one client.
 
+mod camera;
 mod conversation;
+mod extension;
+mod layers;
 mod payload;
+mod scene;
 
 pub use conversation::Conversation;
 
 use crate::envelope::{Envelope, Kind};
+use crate::extension::COMPACT_SCENE;
 use crate::frame::ServerFrame;
+use crate::handshake::Hello;
 use serde_json::Value;
 
 /// Legal values of `blending`.
@@ -43,16 +49,38 @@ fn ensure(holds: bool, at: &str, problem: &str) -> Result<(), Violation> {
     if holds { Ok(()) } else { Err(Violation::new(at, problem)) }
 }
 
-/// Checks one frame that a server is about to send.
+/// What a client asked its frames to be like.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Dialect {
+    /// Without thumbnails ([`crate::extension::COMPACT_SCENE`]).
+    pub compact: bool,
+}
+
+impl Dialect {
+    /// What the client of a hello asked for.
+    pub fn of(hello: &Hello) -> Self {
+        Self { compact: hello.wants(COMPACT_SCENE) }
+    }
+}
+
+/// Checks one frame that a server is about to send to a client that asked for nothing special, such as the Python client.
 ///
 /// # Errors
 /// The first rule that it breaks.
 pub fn outgoing(text: &str) -> Result<(), Violation> {
-    parse(text).map(|_| ())
+    outgoing_in(Dialect::default(), text)
+}
+
+/// Checks one frame that a server is about to send to a client of that dialect.
+///
+/// # Errors
+/// The first rule that it breaks.
+pub fn outgoing_in(dialect: Dialect, text: &str) -> Result<(), Violation> {
+    parse(dialect, text).map(|_| ())
 }
 
 /// Checks a frame and returns it read.
-fn parse(text: &str) -> Result<ServerFrame, Violation> {
+fn parse(dialect: Dialect, text: &str) -> Result<ServerFrame, Violation> {
     let value: Value = serde_json::from_str(text).map_err(|error| Violation::new("frame", error.to_string()))?;
     let Value::Object(object) = value else {
         return Err(Violation::new("frame", "not a JSON object"));
@@ -65,7 +93,7 @@ fn parse(text: &str) -> Result<ServerFrame, Violation> {
     ensure(envelope.kind != Kind::Scene || envelope.seq == Some(0), "seq", "must be 0 for notify.scene")?;
     nulls(&envelope.payload, "payload", envelope.kind)?;
     let frame = ServerFrame::from_envelope(envelope).map_err(|error| Violation::new("payload", error.to_string()))?;
-    payload::check(&frame)?;
+    payload::check(&frame, dialect)?;
     Ok(frame)
 }
 

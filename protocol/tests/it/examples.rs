@@ -9,6 +9,7 @@ const FROM_CLIENT: &[&str] = &[
     r#"{"type":"call.command","version":2,"session":"5c26","frame_id":"cmd-022d","timestamp":1795167761.0,"payload":{"command":"napari.pixel.request_keyframe","origin":"auto.notify.stream"}}"#,
     r#"{"type":"session.ack","version":2,"session":"f1b4","frame_id":"ack-77aa","timestamp":1795167993.3,"payload":{}}"#,
     r#"{"type":"session.goodbye","version":2,"session":"f1b4","frame_id":"goodbye-09ab","timestamp":1795167999.0,"payload":{}}"#,
+    r#"{"type":"x.feedback","version":2,"session":"f1b4","timestamp":1795167999.0,"payload":{"painted_seq":41,"decode_queue":2}}"#,
 ];
 
 /// What a server sends.
@@ -81,10 +82,33 @@ const FROM_SERVER: &[(Kind, &str)] = &[
         Kind::Goodbye,
         r#"{"type":"session.goodbye","version":2,"session":"f1b4","frame_id":"goodbye-09ab","timestamp":1795167999.0,"payload":{"code":"goodbye","message":"client requested shutdown","reason":"client_goodbye"}}"#,
     ),
+    (
+        Kind::XTelemetry,
+        r#"{"type":"x.telemetry","version":2,"session":"5c26","timestamp":1.0,"payload":{"stages":{"render":{"p50_ms":1.5,"p99_ms":4.0}},"fps":59.5,"bitrate_bps":4200000.0,"level":1,"level_reason":"keep","tiles_missing":0,"watchdog":{"state":"quiet","asked":0,"resets":0},"delivery":{"queued_bytes":0,"in_flight_bytes":1200,"rtt_ms":0.4,"rate_bps":80000000.0},"ops":[{"intent_id":"intent-00000001","op":7,"outcome":"applied","pixel_seq":12,"total_ms":9.5,"stages_ms":{"applied":3.0,"encoded":4.5,"sent":2.0}},{"intent_id":"intent-00000002","op":8,"outcome":"superseded","superseded_by":9,"total_ms":3.0,"stages_ms":{"applied":3.0}}]}}"#,
+    ),
+    (
+        Kind::XLevel,
+        r#"{"type":"x.level","version":2,"session":"5c26","timestamp":1.0,"payload":{"at":1.0,"from":1,"to":0,"desired":0,"reason":"finer","downgraded":false,"restored":false,"oversampling":[1.0,0.5],"fits":[true,true],"zoom_hint":0.9,"since_switch_ms":1500.0}}"#,
+    ),
+    (Kind::XRole, r#"{"type":"x.role","version":2,"session":"5c26","timestamp":1.0,"payload":{"role":"driver"}}"#),
 ];
 
 /// The scene of the specification, with a thumbnail of one pixel.
 pub(crate) const SCENE: &str = r#"{"type":"notify.scene","version":2,"session":"5c26","frame_id":"notify-scene-ce8b","timestamp":1795167757.40,"seq":0,"delta_token":"8591d07247bd43be90b5b505a724b9e4","payload":{"viewer":{"settings":{"fps_target":60.0,"canvas_size":[1920,1080],"volume_enabled":false},"dims":{"ndim":3,"axis_labels":["z","y","x"],"order":[0,1,2],"level_shapes":[[24,512,512],[24,256,256],[24,128,128]],"current_level":1,"current_step":[12,0,0],"displayed":[1,2],"ndisplay":2},"camera":{"ndisplay":2,"center":[256.0,256.0],"zoom":1.0,"rect":[-199.1,0.0,910.2,512.0]}},"layers":[{"layer_id":"layer-0","layer_type":"image","name":"napari-cuda","ndim":3,"shape":[24,256,256],"axis_labels":["z","y","x"],"volume":false,"controls":{"visible":true,"opacity":1.0,"blending":"opaque","interpolation":"linear","gamma":1.0,"colormap":"gray"},"level_shapes":[[24,512,512],[24,256,256],[24,128,128]],"metadata":{"thumbnail":[[[0.1,0.1,0.1,1.0]]]},"multiscale":{"levels":[{"shape":[24,512,512],"downsample":[1.0,1.0,1.0],"path":"level_00"},{"shape":[24,256,256],"downsample":[1.0,2.0,2.0],"path":"level_01"},{"shape":[24,128,128],"downsample":[1.0,4.0,4.0],"path":"level_02"}],"current_level":1},"contrast_limits":[0.0,1.0],"scale":[1.0,2.0,2.0],"source":{"kind":"ome-zarr"}}],"metadata":{"status":"ready","source_path":"/data/a.ome.zarr","source_kind":"ome-zarr","volume_state":{"mode":"mip","colormap":"gray","clim":[0.0,1.0],"opacity":1.0,"sample_step":1.0},"viewport_state":{"mode":"PLANE","plane":{},"volume":{}}},"policies":{"multiscale":{"active_level":1,"downgraded":false,"levels":[{"index":0,"shape":[24,512,512],"downsample":[1.0,1.0,1.0],"path":"level_00"}]}}}}"#;
+
+/// The same scene with three axes shown.
+pub(crate) fn scene_of_volume() -> serde_json::Value {
+    let mut scene: serde_json::Value = serde_json::from_str(SCENE).unwrap();
+    let payload = &mut scene["payload"];
+    payload["viewer"]["settings"]["volume_enabled"] = true.into();
+    payload["viewer"]["dims"]["ndisplay"] = 3.into();
+    payload["viewer"]["dims"]["displayed"] = serde_json::json!([0, 1, 2]);
+    payload["viewer"]["camera"] = serde_json::json!({"ndisplay": 3, "center": [256.0, 256.0, 12.0], "angles": [45.0, 26.0, 0.0],
+        "distance": 487.7, "fov": 60.0});
+    payload["layers"][0]["volume"] = true.into();
+    payload["layers"][0]["layer_type"] = "volume".into();
+    scene
+}
 
 /// Every example that a server may send.
 pub(crate) fn from_server() -> impl Iterator<Item = (Kind, &'static str)> {
@@ -108,9 +132,13 @@ fn of_clients() {
         }
         Inbound::Ack => Kind::SessionAck,
         Inbound::Goodbye(_) => Kind::Goodbye,
+        Inbound::Feedback(feedback) => {
+            assert_eq!((feedback.painted_seq, feedback.decode_queue), (Some(41), 2));
+            Kind::XFeedback
+        }
         other => panic!("{text}: {other:?}"),
     });
-    let expected = [Kind::Hello, Kind::Update, Kind::Call, Kind::SessionAck, Kind::Goodbye];
+    let expected = [Kind::Hello, Kind::Update, Kind::Call, Kind::SessionAck, Kind::Goodbye, Kind::XFeedback];
     assert!(kinds.eq(expected));
 }
 

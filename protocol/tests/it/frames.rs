@@ -1,9 +1,12 @@
 //! Snapshots of frames as we write them, with fixed names and times: a change of the wire shows here.
 
 use nc_protocol::command::{CommandError, ErrorStatus, Reply, ReplyStatus};
+use nc_protocol::extension::{Feedback, LevelReason, LevelReport, Role, RoleName, TELEMETRY};
 use nc_protocol::handshake::{Reject, RejectCode, ResumeState, SessionInfo, Toggle, Welcome};
 use nc_protocol::liveness::{Empty, Goodbye};
-use nc_protocol::notify::{Camera, CameraMode, Dims, DimsMode, Error, LatencyPolicy, Layers, Pose, Severity, Stream, Thumbnail};
+use nc_protocol::notify::{
+    Camera, CameraMode, Dims, DimsMode, Error, LatencyPolicy, LayerData, Layers, Pose, Severity, Stream, Thumbnail,
+};
 use nc_protocol::scene::{Controls, Level};
 use nc_protocol::update::{AckError, StateAck};
 use nc_protocol::{BOUND_PIXEL, Head, Kind, validate};
@@ -22,20 +25,19 @@ fn head(kind: Kind) -> Head<'static> {
 
 #[test]
 fn handshake() {
+    let on = || Toggle { enabled: true, version: Some(1), resume: Some(false), ..Toggle::default() };
+    let state = || Some(ResumeState { seq: 0, delta_token: "t".into() });
+    let resumable = || Toggle { resume: Some(true), resume_state: state(), ..on() };
     let features = [
-        (
-            "notify.scene".to_owned(),
-            Toggle {
-                enabled: true,
-                version: Some(1),
-                resume: Some(true),
-                resume_state: Some(ResumeState { seq: 0, delta_token: "t".into() }),
-                ..Toggle::default()
-            },
-        ),
+        ("notify.scene".to_owned(), resumable()),
+        ("notify.layers".to_owned(), resumable()),
+        ("notify.stream".to_owned(), resumable()),
+        ("notify.dims".to_owned(), on()),
+        ("notify.camera".to_owned(), on()),
         ("notify.telemetry".to_owned(), Toggle::default()),
-        ("call.command".to_owned(), Toggle { enabled: true, commands: Some(vec!["a.b".into()]), ..Toggle::default() }),
-        (BOUND_PIXEL.to_owned(), Toggle { enabled: true, key: Some("k".into()), ..Toggle::default() }),
+        ("call.command".to_owned(), Toggle { commands: Some(vec!["a.b".into()]), ..on() }),
+        (BOUND_PIXEL.to_owned(), Toggle { enabled: true, version: Some(1), key: Some("k".into()), ..Toggle::default() }),
+        (TELEMETRY.to_owned(), Toggle { enabled: true, version: Some(1), ..Toggle::default() }),
     ];
     let session = SessionInfo { id: "s".into(), heartbeat_s: 15.0, ack_timeout_ms: Some(250) };
     let welcome = Welcome { protocol_version: 2, session, features: features.into() };
@@ -109,6 +111,42 @@ fn layers() {
     let change = Layers { layer_id: "layer-0".into(), controls: Some(controls), thumbnail: Some(thumbnail), ..Layers::default() };
     let head = head(Kind::Layers).session("s").frame_id("notify-layers-1").sequence(7, "t").intent_id("intent-00000002");
     insta::assert_snapshot!(frame(head, &change));
+    let data = LayerData {
+        render_mode: Some("mip".into()),
+        colormap: Some("gray".into()),
+        contrast_limits: Some([0.0, 1.5]),
+        opacity: Some(1.0),
+        sample_step: Some(0.5),
+        level: Some(1),
+        levels: None,
+        level_shapes: Some(vec![vec![4, 4, 4], vec![2, 2, 2]]),
+        downgraded: Some(true),
+    };
+    let change = Layers { layer_id: "layer-0".into(), data: Some(data), ..Layers::default() };
+    let head = self::head(Kind::Layers).session("s").frame_id("notify-layers-2").sequence(8, "t");
+    insta::assert_snapshot!(frame(head, &change));
+}
+
+#[test]
+fn extensions() {
+    let report = LevelReport {
+        at: 1.5,
+        from: 0,
+        to: 1,
+        desired: 0,
+        reason: LevelReason::OverBudget,
+        downgraded: true,
+        restored: false,
+        oversampling: vec![1.0, 0.5],
+        fits: vec![false, true],
+        zoom_hint: None,
+        lock: Some(0),
+        since_switch_ms: None,
+    };
+    insta::assert_snapshot!(frame(head(Kind::XLevel).session("s"), &report));
+    insta::assert_snapshot!(frame(head(Kind::XRole).session("s"), &Role { role: RoleName::Observer }));
+    let feedback = Feedback { painted_seq: Some(7), decode_queue: 0 };
+    insta::assert_snapshot!(head(Kind::XFeedback).session("s").frame(&feedback).unwrap());
 }
 
 #[test]

@@ -62,7 +62,10 @@ fn read_everywhere(text: &str) {
     let parsed = ServerFrame::parse(text);
     let judged = validate::outgoing(text);
     assert!(parsed.is_ok() || judged.is_err(), "valid but unreadable: {text}");
-    let _ = Conversation::default().next(text);
+    let _ = validate::outgoing_in(validate::Dialect { compact: true }, text);
+    let mut conversation = Conversation::default();
+    conversation.heard(text);
+    let _ = conversation.next(text);
 }
 
 proptest! {

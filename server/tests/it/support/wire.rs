@@ -53,10 +53,13 @@ impl Wire {
     }
 
     pub(crate) async fn send(&mut self, text: impl Into<String>) {
-        self.socket.send(Message::text(text.into())).await.unwrap();
+        self.send_message(Message::text(text.into())).await;
     }
 
     pub(crate) async fn send_message(&mut self, message: Message) {
+        if let Ok(text) = message.to_text() {
+            self.conversation.heard(text);
+        }
         self.socket.send(message).await.unwrap();
     }
 
