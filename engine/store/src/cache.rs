@@ -2,6 +2,7 @@
 
 use crate::gather::ChunkKey;
 use crate::image::Chunk;
+use nc_core::data::ImageId;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 use std::sync::Arc;
@@ -47,6 +48,17 @@ impl ChunkCache {
 
     pub(crate) fn insert(&self, key: ChunkKey, chunk: Arc<Chunk>) {
         self.0.insert(key, chunk);
+    }
+
+    pub(crate) fn remove(&self, key: &ChunkKey) {
+        self.0.remove(key);
+    }
+
+    /// Removes every chunk of `image` that is there now. One by one, so that nobody waits for the lock while memory is given back.
+    pub(crate) fn sweep(&self, image: ImageId) {
+        for (key, _) in self.0.iter().filter(|(key, _)| key.image == image) {
+            self.0.remove(&key);
+        }
     }
 
     /// Bytes that count against the budget.

@@ -2,6 +2,7 @@
 
 use super::{Fault, ViewId};
 use crate::gather::ChunkKey;
+use nc_core::data::ImageId;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
@@ -62,6 +63,11 @@ impl Failures {
         }
     }
 
+    /// `image` is not used any more.
+    pub(super) fn forget_image(&mut self, image: ImageId) {
+        self.0.retain(|key, _| key.image != image);
+    }
+
     /// `view` is gone; another may come under its id.
     pub(super) fn forget_view(&mut self, view: ViewId) {
         self.0.values_mut().for_each(|f| f.told.retain(|&v| v != view));
@@ -72,7 +78,7 @@ impl Failures {
 mod tests {
     use super::*;
     use crate::image::ReadErrorKind;
-    use nc_core::data::{ImageId, MAX_AXES};
+    use nc_core::data::MAX_AXES;
 
     fn key(n: u32) -> ChunkKey {
         let mut coords = [0; MAX_AXES];

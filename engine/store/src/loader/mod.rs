@@ -11,7 +11,7 @@ mod worker;
 use crate::gather::{ChunkKey, Window};
 use crate::image::{Image, ReadError, ReadErrorKind};
 use gathering::{Gathering, Goal, Product};
-use nc_core::data::{PlaneKey, Tile, TileKey};
+use nc_core::data::{ImageId, PlaneKey, Tile, TileKey};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -176,6 +176,13 @@ impl Loader {
     /// Forgets a view with everything it wanted. A wake that is being called may still come through.
     pub fn detach(&self, view: ViewId) {
         self.0.shared.queue().detach(view);
+    }
+
+    /// Lets go of what the cache holds of `image`, which nobody is to want any more; views that do are served all the same. Returns at
+    /// once: a loader thread does it, before it reads anything else.
+    pub fn forget(&self, image: ImageId) {
+        self.0.shared.queue().forget(image);
+        self.0.shared.work.notify_all();
     }
 
     /// The tile, if every chunk it needs is in the cache. Never reads or decodes; about 20 µs for 128 KiB.

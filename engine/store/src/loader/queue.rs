@@ -9,8 +9,8 @@ use super::gathering::{Gathering, Goal, Product};
 use super::{Arrival, Fault, ViewId, Wake};
 use crate::gather::ChunkKey;
 use crate::image::Image;
-use nc_core::data::{PlaneKey, Tile, TileKey};
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use nc_core::data::{ImageId, PlaneKey, Tile, TileKey};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -116,6 +116,10 @@ pub(super) struct Queue {
     failures: Failures,
     /// The view that was served last.
     served: Option<ViewId>,
+    /// Images whose chunks are to be swept from the cache.
+    sweeps: BTreeSet<ImageId>,
+    /// Images that were forgotten while chunks of them were being read: those are not to stay in the cache either.
+    forgotten: BTreeSet<ImageId>,
     /// Reads that were dropped, before or during their flight, because nobody waited any more.
     pub(super) cancelled: u64,
     pub(super) stopping: bool,
@@ -252,6 +256,33 @@ impl Queue {
             JobState::Resting { until, untold } => Some((*key, until, untold)),
             JobState::Queued | JobState::InFlight(_) => None,
         })
+    }
+
+    /// Nobody will want chunks of `image` any more: what is cached of it, or arrives yet, is to go.
+    pub(super) fn forget(&mut self, image: ImageId) {
+        self.failures.forget_image(image);
+        self.sweeps.insert(image);
+        if self.flies(image) {
+            self.forgotten.insert(image);
+        }
+    }
+
+    /// An image whose chunks are to be swept from the cache.
+    pub(super) fn next_sweep(&mut self) -> Option<ImageId> {
+        self.sweeps.pop_first()
+    }
+
+    /// Whether a chunk whose flight has ended is of a forgotten image.
+    pub(super) fn is_forgotten(&mut self, image: ImageId) -> bool {
+        let forgotten = self.forgotten.contains(&image);
+        if forgotten && !self.flies(image) {
+            self.forgotten.remove(&image);
+        }
+        forgotten
+    }
+
+    fn flies(&self, image: ImageId) -> bool {
+        self.jobs.iter().any(|(key, job)| key.image == image && matches!(job.state, JobState::InFlight(_)))
     }
 
     /// A flight ended before its decode. Whether it is to start again: somebody came to wait for it meanwhile.

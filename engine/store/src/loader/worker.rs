@@ -6,9 +6,16 @@ use super::{Clock, Fault, Wake};
 use crate::cache::ChunkCache;
 use crate::gather::ChunkKey;
 use crate::image::{Chunk, Image, ReadError, ReadErrorKind};
+use nc_core::data::ImageId;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+/// What a loader thread does next.
+enum Next {
+    Read(Task),
+    Sweep(ImageId),
+}
 
 /// What loader threads and callers share.
 pub(super) struct Shared {
@@ -44,7 +51,14 @@ impl Shared {
 
     /// What a loader thread does until the end.
     pub(super) fn work(&self) {
-        while let Some(task) = self.next_task() {
+        while let Some(next) = self.next() {
+            let task = match next {
+                Next::Read(task) => task,
+                Next::Sweep(image) => {
+                    self.cache.sweep(image);
+                    continue;
+                }
+            };
             if let Some(fault) = &task.resting {
                 self.give_up(&task.key, fault, false);
                 continue;
@@ -57,15 +71,19 @@ impl Shared {
         }
     }
 
-    fn next_task(&self) -> Option<Task> {
+    fn next(&self) -> Option<Next> {
         let mut queue = self.queue();
         loop {
             if queue.stopping {
                 return None;
             }
+            // First, because it makes room for what is read next.
+            if let Some(image) = queue.next_sweep() {
+                return Some(Next::Sweep(image));
+            }
             let now = (self.clock)();
             if let Some(task) = queue.next(now) {
-                return Some(task);
+                return Some(Next::Read(task));
             }
             queue = match queue.next_retry_at() {
                 None => self.work.wait(queue).unwrap_or_else(PoisonError::into_inner),
@@ -112,7 +130,13 @@ impl Shared {
     }
 
     fn hand_out(&self, key: &ChunkKey, chunk: &Chunk) {
-        let waiting = self.queue().arrived(key);
+        let (waiting, forgotten) = {
+            let mut queue = self.queue();
+            (queue.arrived(key), queue.is_forgotten(key.image))
+        };
+        if forgotten {
+            self.cache.remove(key);
+        }
         let done = waiting.iter().filter_map(|g| g.add(key, chunk).map(|product| (g, product))).collect();
         self.deliver(done, Vec::new());
     }
@@ -122,7 +146,12 @@ impl Shared {
             tracing::debug!(fault.message, "chunk unreadable");
         }
         let now = (self.clock)();
-        let (going_on, wakes) = self.queue().failed(key, fault, fresh, now);
+        let (going_on, wakes) = {
+            let mut queue = self.queue();
+            let told = queue.failed(key, fault, fresh, now);
+            queue.is_forgotten(key.image);
+            told
+        };
         let done = going_on.iter().filter_map(|g| g.add_damaged(key, fault).map(|product| (g, product))).collect();
         self.deliver(done, wakes);
         // A retry may be due earlier than what the other threads sleep for.
@@ -133,7 +162,9 @@ impl Shared {
     fn restart_or_drop(&self, task: &Task) {
         let again = {
             let mut queue = self.queue();
-            !queue.stopping && queue.stopped(&task.key)
+            let again = !queue.stopping && queue.stopped(&task.key);
+            queue.is_forgotten(task.key.image);
+            again
         };
         if !again {
             return;

@@ -19,6 +19,7 @@ use source::{LevelReader, ZarrSource};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use survey::Node;
+pub(crate) use survey::{Marks, marks};
 use zarrs::filesystem::FilesystemStore;
 
 /// More levels than a plane's key can name are left out.

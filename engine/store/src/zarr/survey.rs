@@ -12,6 +12,45 @@ const MOST_ENTRIES: usize = 200;
 /// Suggestions that fit a line.
 const MOST_SUGGESTIONS: usize = 3;
 
+/// A metadata file beyond this is not one.
+const LARGEST_DOCUMENT_BYTES: u64 = 256 << 20;
+
+/// What the metadata files of a folder claim, right or wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Marks {
+    /// It is an array.
+    pub(crate) array: bool,
+    /// It lists multiscale images.
+    pub(crate) multiscales: bool,
+}
+
+impl Marks {
+    /// Whether it says that there is something to open.
+    pub(crate) fn is_dataset(self) -> bool {
+        self.array || self.multiscales
+    }
+}
+
+/// Reads what the folder's metadata files claim: v3 before v2, as [`read_node`] does.
+pub(crate) fn marks(folder: &Path) -> Marks {
+    let lists = |attributes: Option<&Value>| {
+        let images = attributes.and_then(|a| a.get("multiscales")).and_then(Value::as_array);
+        images.is_some_and(|images| !images.is_empty())
+    };
+    match read_json(&folder.join("zarr.json")) {
+        Ok(Some(json)) => {
+            let attributes = json.get("attributes");
+            let array = json.get("node_type").and_then(Value::as_str) == Some("array");
+            let multiscales = lists(attributes.and_then(|a| a.get("ome"))) || lists(attributes);
+            return Marks { array, multiscales };
+        }
+        Ok(None) => {}
+        Err(_) => return Marks { array: false, multiscales: false },
+    }
+    let attributes = read_json(&folder.join(".zattrs")).ok().flatten();
+    Marks { array: folder.join(".zarray").is_file(), multiscales: lists(attributes.as_ref()) }
+}
+
 /// A zarr node.
 pub(super) enum Node {
     Array(ArrayDocument),
@@ -49,12 +88,24 @@ pub(super) fn read_node(folder: &Path) -> Result<Node, OpenError> {
 
 /// The JSON in a file; `None` if there is no such file.
 pub(super) fn read_json(file: &Path) -> Result<Option<Value>, OpenError> {
-    let text = match std::fs::read(file) {
+    let text = match read_document(file) {
         Ok(text) => text,
         Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
         Err(error) => return Err(OpenError::Unreadable { path: file.to_path_buf(), error }),
     };
     serde_json::from_slice(&text).map(Some).map_err(|error| OpenError::BrokenJson { path: file.to_path_buf(), error })
+}
+
+/// The content of a file of a sane size. What is no file, such as a pipe, is not waited for.
+fn read_document(file: &Path) -> std::io::Result<Vec<u8>> {
+    let metadata = std::fs::metadata(file)?;
+    if !metadata.is_file() {
+        return Err(std::io::Error::new(ErrorKind::InvalidInput, "not a file"));
+    }
+    if metadata.len() > LARGEST_DOCUMENT_BYTES {
+        return Err(std::io::Error::new(ErrorKind::FileTooLarge, "too large for metadata"));
+    }
+    std::fs::read(file)
 }
 
 /// The error for a directory that is no image, with the most useful hint there is.

@@ -1,11 +1,13 @@
-//! The store from outside: metadata and errors, real images, formats, tiles, and the loader with awkward sources.
+//! The store from outside: metadata and errors, real images, formats, tiles, directories, and the loader with awkward sources.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(clippy::type_complexity, reason = "tables of cases")]
 
+mod browse;
 mod formats;
 mod golden;
 mod loader;
 mod opening;
+mod release;
 mod synthetic;
 mod tiles;
