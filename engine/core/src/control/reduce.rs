@@ -3,6 +3,7 @@
 use super::intent::{Intent, Rejection};
 use crate::exchange::CameraMotion;
 use crate::ledger::{IntentBatch, OpKind, Origin, State};
+use crate::scene::PlaneView;
 use crate::scene::control::Control;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -53,13 +54,21 @@ pub fn reduce(state: &State, intent: Intent, origin: Option<Arc<Origin>>) -> Res
     }
 }
 
-fn reduce_ndisplay(state: &State, ndisplay: u8, origin: Option<Arc<Origin>>) -> Result<Reduced, Rejection> {
-    if ndisplay == 3 {
-        let message = "this server draws 2D only so far".to_owned();
-        return Err(Rejection { code: "state.unsupported", message, details: json!({"scope": "view", "key": "ndisplay"}) });
-    }
-    debug_assert!(*state.view.ndisplay.get() == 2);
-    let batch = IntentBatch::new(OpKind::View, origin).ndisplay(ndisplay).unlock_level();
+/// The mode. Data of fewer than three dims stay 2D, whatever is asked.
+fn reduce_ndisplay(state: &State, asked: u8, origin: Option<Arc<Origin>>) -> Result<Reduced, Rejection> {
+    let step = state.dims.step.get();
+    let ndisplay = if state.dims.order.get().len() < 3 { 2 } else { asked };
+    let batch = IntentBatch::new(OpKind::View, origin);
+    let batch = match (state.view.entered_from.get(), ndisplay) {
+        (None, 3) => batch.enter_volume(PlaneView { level: *state.multiscale.level.get(), step: step.clone() }),
+        (Some(from), 2) => {
+            // Dims that had no slider in 3D go back to where they were; the others were moved by a person, or not at all.
+            let hidden = &state.displayed()[..state.displayed().len().saturating_sub(2)];
+            let back = |dim: usize| if hidden.contains(&dim) { from.step[dim] } else { step[dim] };
+            batch.leave_volume(PlaneView { level: from.level, step: (0..step.len()).map(back).collect() })
+        }
+        _ => batch.keep_mode(),
+    };
     Ok(Reduced { batch, motion: None, applied_value: json!(ndisplay), echo: None })
 }
 

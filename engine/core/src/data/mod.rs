@@ -13,6 +13,7 @@ pub mod rect;
 pub mod roi;
 pub mod samples;
 pub mod tile;
+pub mod turntable;
 
 pub use color::{Blending, ColorRange, ColorTable, Interpolation, Rendering, TABLE_LEN, Transfer};
 pub use dtype::DType;
@@ -20,3 +21,4 @@ pub use rect::{CanvasSize, Rect};
 pub use roi::{Footprint, SampleAxis};
 pub use samples::{SampleFormat, Samples};
 pub use tile::{ImageId, MAX_AXES, PlaneKey, TILE, Tile, TileKey};
+pub use turntable::VolumePose;

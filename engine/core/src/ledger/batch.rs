@@ -9,7 +9,38 @@
 //! ```compile_fail
 //! use nc_core::ledger::{AppliedBatch, State};
 //! fn state() -> std::sync::Arc<State> { panic!() }
-//! AppliedBatch::new(state()).ndisplay(3); // the render thread never chooses the mode
+//! AppliedBatch::new(state()).keep_mode(); // the render thread never chooses the mode
+//! ```
+//!
+//! ```compile_fail
+//! use nc_core::ledger::{IntentBatch, OpKind};
+//! fn pose() -> nc_core::scene::VolumePose { panic!() }
+//! IntentBatch::new(OpKind::View, None).volume(pose()); // an intent never writes the 3D pose
+//! ```
+//!
+//! ```compile_fail
+//! use nc_core::ledger::{IntentBatch, OpKind};
+//! fn view() -> nc_core::scene::PlaneView { panic!() }
+//! IntentBatch::new(OpKind::View, None).plane_cache(view()); // nor what a return from 3D goes back to
+//! ```
+//!
+//! ```compile_fail
+//! use nc_core::ledger::{AppliedBatch, State};
+//! fn state() -> std::sync::Arc<State> { panic!() }
+//! fn view() -> nc_core::scene::PlaneView { panic!() }
+//! AppliedBatch::new(state()).enter_volume(view()); // what 3D was entered from is the intent's to say
+//! ```
+//!
+//! ```
+//! use nc_core::ledger::{AppliedBatch, IntentBatch, OpKind, State};
+//! use nc_core::scene::{PlanePose, PlaneView, VolumePose};
+//! // Each of them by the authority that may: the failures above are not for a name that is gone.
+//! fn intent(view: PlaneView) -> IntentBatch {
+//!     IntentBatch::new(OpKind::View, None).enter_volume(view.clone()).leave_volume(view)
+//! }
+//! fn applied(state: std::sync::Arc<State>, plane: PlanePose, volume: VolumePose, view: PlaneView) -> AppliedBatch {
+//!     AppliedBatch::new(state).camera(plane).volume(volume).plane_cache(view)
+//! }
 //! ```
 
 use super::leaf::Origin;
@@ -22,7 +53,9 @@ use std::sync::Arc;
 /// A write that an intent may make.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum IntentWrite {
-    Ndisplay(u8),
+    KeepMode,
+    EnterVolume(PlaneView),
+    LeaveVolume,
     Step(Vec<u64>),
     Level(usize),
     Lock(bool),
@@ -43,11 +76,26 @@ impl IntentBatch {
         Self { kind, origin, writes: Vec::new() }
     }
 
-    /// Writes `view.ndisplay`.
+    /// Writes the mode that holds already.
     #[must_use]
-    pub fn ndisplay(mut self, ndisplay: u8) -> Self {
-        self.writes.push(IntentWrite::Ndisplay(ndisplay));
+    pub fn keep_mode(mut self) -> Self {
+        self.writes.push(IntentWrite::KeepMode);
         self
+    }
+
+    /// 2D to 3D, remembering what the plane shows. The level is the policy's again, which in 3D means the coarsest.
+    #[must_use]
+    pub fn enter_volume(mut self, from: PlaneView) -> Self {
+        self.writes.push(IntentWrite::EnterVolume(from));
+        self.unlock_level()
+    }
+
+    /// 3D to 2D, back to a level and a step. The level is not locked.
+    #[must_use]
+    pub fn leave_volume(mut self, to: PlaneView) -> Self {
+        self.writes.push(IntentWrite::LeaveVolume);
+        self.writes.push(IntentWrite::Level(to.level));
+        self.step(to.step).unlock_level()
     }
 
     /// Writes `dims.step` (level-0 indices). An equal step keeps the leaf's version.

@@ -8,6 +8,7 @@
 pub mod batch;
 pub mod leaf;
 pub mod ops;
+mod replace;
 pub mod seed;
 pub mod state;
 pub mod trace;
@@ -20,7 +21,7 @@ pub use state::{InvariantError, LayerState, State};
 pub use trace::{OpTrace, Step};
 
 use crate::scene::control::ControlKey;
-use crate::scene::{AppliedView, LayerView, OpSeq};
+use crate::scene::{AppliedView, LayerView, OpSeq, PlaneView};
 use batch::{Closing, IntentWrite};
 use std::sync::Arc;
 use std::time::Instant;
@@ -63,6 +64,8 @@ impl AppliedCommit {
 pub struct Ledger {
     state: Arc<State>,
     view: Arc<AppliedView>,
+    /// What the epoch started from.
+    seeded: Arc<State>,
     ops: OpLog,
 }
 
@@ -71,7 +74,7 @@ impl Ledger {
     pub fn new(seed: Seed) -> Result<Self, InvariantError> {
         let state = Arc::new(seed.into_state(1, 1, OpSeq(0)));
         state.verify()?;
-        Ok(Self { view: Arc::new(view_of(&state)), state, ops: OpLog::default() })
+        Ok(Self { view: Arc::new(view_of(&state)), seeded: state.clone(), state, ops: OpLog::default() })
     }
 
     /// The newest snapshot.
@@ -132,7 +135,7 @@ impl Ledger {
             Some(Closing::Failed { seq, last_good }) => {
                 next.scene.applied_seq = next.scene.applied_seq.max(*seq);
                 if current {
-                    restore(&mut next, &batch.planned, last_good, view.level);
+                    restore(&mut next, &batch.planned, last_good, &view);
                     view.op = *seq;
                 }
                 self.close_verified(&next, *seq, true)?
@@ -156,7 +159,12 @@ impl Ledger {
 fn write_intent(next: &mut State, write: IntentWrite, origin: Option<Arc<Origin>>) {
     let stamp = next.version;
     match write {
-        IntentWrite::Ndisplay(n) => next.view.ndisplay.write(n, stamp, origin),
+        IntentWrite::KeepMode => {
+            let (ndisplay, from) = (*next.view.ndisplay.get(), next.view.entered_from.get().clone());
+            write_mode(next, ndisplay, from, origin);
+        }
+        IntentWrite::EnterVolume(from) => write_mode(next, 3, Some(from), origin),
+        IntentWrite::LeaveVolume => write_mode(next, 2, None, origin),
         IntentWrite::Step(step) => {
             next.dims.step.set(step, stamp, origin);
         }
@@ -172,6 +180,13 @@ fn write_intent(next: &mut State, write: IntentWrite, origin: Option<Arc<Origin>
             }
         }
     }
+}
+
+/// Both leaves of the mode, always together: what takes one back, or lets it stand, does so with the other.
+fn write_mode(next: &mut State, ndisplay: u8, from: Option<PlaneView>, origin: Option<Arc<Origin>>) {
+    let stamp = next.version;
+    next.view.ndisplay.write(ndisplay, stamp, origin.clone());
+    next.view.entered_from.write(from, stamp, origin);
 }
 
 /// Writes what was applied, leaving alone every intent leaf that is newer than the plan.
@@ -200,18 +215,21 @@ fn write_applied(next: &mut State, batch: &AppliedBatch) {
 }
 
 /// Takes the intent leaves written between `last_good` and `planned` back, except where a newer intent stands. The level goes back
-/// to `shown`, that of the picture: the policy may have moved it after `last_good` was taken.
-fn restore(next: &mut State, planned: &State, last_good: &State, shown: usize) {
+/// to that of the picture, `shown`: the policy may have moved it after `last_good` was taken. Where a newer intent insists on the
+/// other mode, step and level are left to that mode.
+fn restore(next: &mut State, planned: &State, last_good: &State, shown: &AppliedView) {
     let stamp = next.version;
     let due = |mark: &Mark| mark.stamp > last_good.version && mark.stamp <= planned.version;
     if due(next.view.ndisplay.mark()) {
-        next.view.ndisplay.write(*last_good.view.ndisplay.get(), stamp, None);
+        let from = last_good.view.entered_from.get().clone();
+        write_mode(next, *last_good.view.ndisplay.get(), from, None);
     }
-    if due(next.dims.step.mark()) {
+    let same_mode = *next.view.ndisplay.get() == shown.ndisplay;
+    if same_mode && due(next.dims.step.mark()) {
         next.dims.step.write(last_good.dims.step.get().clone(), stamp, None);
     }
-    if due(next.multiscale.level.mark()) {
-        next.multiscale.level.set(shown, stamp, None);
+    if same_mode && due(next.multiscale.level.mark()) {
+        next.multiscale.level.set(shown.level, stamp, None);
     }
     if due(next.multiscale.lock.mark()) {
         next.multiscale.lock.write(*last_good.multiscale.lock.get(), stamp, None);

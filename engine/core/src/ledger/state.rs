@@ -132,7 +132,13 @@ impl State {
         if !(2..=3).contains(&ndisplay) {
             return fail(format!("view.ndisplay is {ndisplay}"));
         }
+        if self.view.entered_from.get().is_some() != (ndisplay == 3) {
+            return fail(format!("view.entered_from is {:?} with view.ndisplay {ndisplay}", self.view.entered_from.get()));
+        }
         let order = self.dims.order.get();
+        if usize::from(ndisplay) > order.len().max(2) {
+            return fail(format!("view.ndisplay is {ndisplay} of {} dims", order.len()));
+        }
         let mut sorted = order.clone();
         sorted.sort_unstable();
         if !sorted.iter().copied().eq(0..order.len()) {
@@ -149,20 +155,27 @@ impl State {
         if !(rect.to_array().iter().all(|v| v.is_finite()) && rect.width > 0.0 && rect.height > 0.0) {
             return fail(format!("camera.rect is {rect:?}"));
         }
+        if let Some(fault) = self.camera.volume.get().and_then(|pose| pose.fault()) {
+            return fail(format!("camera is {fault}"));
+        }
         let Some(dataset) = &self.dataset else {
             return if self.layers.is_empty() { Ok(()) } else { fail("the idle scene has layers".into()) };
         };
         if dataset.ndim() != order.len() {
             return fail(format!("{} dims for a dataset of {}", order.len(), dataset.ndim()));
         }
-        for (dim, (&at, size)) in step.iter().zip(dataset.level_shape(0)).enumerate() {
-            if at >= size {
-                return fail(format!("dims.step[{dim}] is {at} of {size}"));
-            }
-        }
         let level = *self.multiscale.level.get();
         if level >= dataset.level_count() {
             return fail(format!("multiscale.level is {level} of {}", dataset.level_count()));
+        }
+        let in_range = |step: &[u64]| step.len() == order.len() && step.iter().enumerate().all(|(d, &at)| at < dataset.size(d));
+        if !in_range(step) {
+            return fail(format!("dims.step {step:?} is beyond {:?}", dataset.level_shape(0)));
+        }
+        for cached in [Some(self.view_cache.plane.get()), self.view.entered_from.get().as_ref()].into_iter().flatten() {
+            if cached.level >= dataset.level_count() || !in_range(&cached.step) {
+                return fail(format!("2D is remembered as {cached:?}"));
+            }
         }
         if !self.layers.iter().map(|l| &l.spec).eq(dataset.layers.iter()) {
             return fail("layers differ from the dataset's".into());

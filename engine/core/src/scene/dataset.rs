@@ -65,6 +65,11 @@ impl Dataset {
         self.dims.iter().map(|&a| self.image.levels[level].shape[a]).collect()
     }
 
+    /// Samples along one dim at level 0.
+    pub fn size(&self, dim: usize) -> u64 {
+        self.image.finest().shape[self.dims[dim]]
+    }
+
     /// World units per sample along each dim at `level`.
     pub fn level_scale(&self, level: usize) -> Vec<f64> {
         self.dims.iter().map(|&a| self.image.levels[level].scale[a]).collect()
@@ -150,6 +155,17 @@ impl Dataset {
         let (left, width) = self.extent(x_dim);
         let (bottom, height) = self.extent(y_dim);
         Rect { left, bottom, width, height }
+    }
+
+    /// The outer box of level 0 along the displayed dims, as smallest and largest x, y and z: the last of `dims` is x, the one before
+    /// it y. Half a sample beyond the first and last centre. An axis without a dim is one unit thick about 0.
+    pub fn world_box(&self, dims: &[usize]) -> [[f64; 2]; 3] {
+        let mut world = [[-0.5, 0.5]; 3];
+        for (side, &dim) in world.iter_mut().zip(dims.iter().rev()) {
+            let (start, length) = self.extent(dim);
+            *side = [start, start + length];
+        }
+        world
     }
 
     fn extent(&self, dim: usize) -> (f64, f64) {

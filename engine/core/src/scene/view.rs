@@ -1,6 +1,7 @@
 //! The applied view: what the picture on screen shows, and so what clients are told.
 
 use super::{Dataset, LayerControls, LayerSpec, Thumbnail};
+pub use crate::data::turntable::VolumePose;
 use crate::data::{CanvasSize, Rect};
 use std::sync::Arc;
 
@@ -15,19 +16,6 @@ pub struct PlanePose {
     pub rect: Rect,
     /// Canvas pixels per world unit; decoration on the wire, `rect` is authoritative.
     pub zoom: f64,
-}
-
-/// The 3D pose: a turntable about `center` (PROTOCOL §17.2).
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct VolumePose {
-    /// What the camera looks at and turns about: world x, y, z.
-    pub center: [f64; 3],
-    /// Azimuth, elevation and roll, degrees; elevation within ±90.
-    pub angles: [f64; 3],
-    /// From the eye to `center`, world units, positive.
-    pub distance: f64,
-    /// Vertical field of view, degrees; 0 is a parallel projection.
-    pub fov: f64,
 }
 
 /// What the 2D view shows of the data: where a return from 3D goes back to.
