@@ -1,6 +1,6 @@
 //! What the render thread and the encode thread may ask of a machine: a [`RenderDevice`] and an [`Encoder`].
 //!
-//! Frames go `draw_slice → capture → encode`. The device lives on the render thread, the encoder on the encode thread; a
+//! Frames go `draw_slice` or `draw_volume`, then `capture → encode`. The device lives on the render thread, the encoder on the encode thread; a
 //! [`CapturedFrame`] is what passes between them.
 
 use nc_core::data::{
@@ -212,6 +212,11 @@ pub trait RenderDevice {
 
     /// Draws into the device's own picture, which keeps its content until the next draw.
     fn draw_slice(&mut self, pass: &SlicePass) -> Result<(), DeviceError>;
+
+    /// Draws a volume into the same picture. So far both devices draw the **outline of the data's box** as the camera of the pass
+    /// sees it, equal bit by bit, over black. Neither reads the layers of the pass: the picture says where the data lie and claims
+    /// nothing of their values. The picture's last row is the top of the view, as in 2D.
+    fn draw_volume(&mut self, pass: &VolumePass) -> Result<(), DeviceError>;
 
     /// Converts the last picture for the encoder. Up to [`CAPTURE_RING`] frames may be alive at once; one more is
     /// [`DeviceError::RingFull`]. A picture with an odd side is [`DeviceError::Refused`].

@@ -13,6 +13,7 @@ pub mod convert;
 pub mod device_cpu;
 pub mod device_gl;
 mod isa;
+mod outline;
 pub mod probe;
 mod samples;
 mod taps;

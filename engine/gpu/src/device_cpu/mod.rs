@@ -1,4 +1,4 @@
-//! The cpu device: the slice pass in plain Rust, SIMD and threads. No driver; the default where there is no GPU, and the
+//! The cpu device: the passes in plain Rust, SIMD and threads. No driver; the default where there is no GPU, and the
 //! reference that the gl device is compared with.
 //!
 //! Lives here: tile residency (`store`), what a row of a layer is made of (`plan`), the kernels, palettes, the frame ring. The
@@ -10,11 +10,13 @@ mod plan;
 mod ring;
 mod store;
 
-use crate::api::{CapturedFrame, DeviceError, DeviceInfo, DeviceKind, FrameFormat, RenderDevice, SliceLayer, SlicePass};
+use crate::api::{
+    CapturedFrame, DeviceError, DeviceInfo, DeviceKind, FrameFormat, RenderDevice, SliceLayer, SlicePass, VolumePass,
+};
 use crate::compositing::Rule;
 use crate::isa::Isa;
 use crate::transfer::Binning;
-use crate::{convert, samples};
+use crate::{convert, outline, samples};
 use nc_core::data::{CanvasSize, Tile, TileKey};
 use palette::{CachedPalette, Shading};
 use plan::{LayerPlan, RowState};
@@ -156,6 +158,12 @@ impl RenderDevice for CpuDevice {
             }
             draw_bands();
         });
+        Ok(())
+    }
+
+    fn draw_volume(&mut self, pass: &VolumePass) -> Result<(), DeviceError> {
+        self.resize(pass.canvas);
+        outline::draw(pass, &mut self.picture);
         Ok(())
     }
 

@@ -11,8 +11,8 @@ mod picture;
 mod sheets;
 mod slice;
 
-use crate::api::{CapturedFrame, DeviceError, DeviceInfo, DeviceKind, FrameFormat, RenderDevice, SlicePass};
-use crate::samples;
+use crate::api::{CapturedFrame, DeviceError, DeviceInfo, DeviceKind, FrameFormat, RenderDevice, SlicePass, VolumePass};
+use crate::{outline, samples};
 use capture::Capture;
 use context::{Gl, check};
 use nc_core::data::{CanvasSize, Tile, TileKey};
@@ -81,6 +81,15 @@ impl RenderDevice for GlDevice {
         let Some(picture) = &self.picture else { return Ok(()) };
         picture.clear(gl);
         self.slice.draw(gl, pass, &self.sheets, picture)
+    }
+
+    fn draw_volume(&mut self, pass: &VolumePass) -> Result<(), DeviceError> {
+        self.resize(pass.canvas)?;
+        let gl = self.gl.bound()?;
+        let Some(picture) = &self.picture else { return Ok(()) };
+        let mut pixels = vec![0; pass.canvas.width as usize * pass.canvas.height as usize];
+        outline::draw(pass, &mut pixels);
+        picture.write(gl, &pixels)
     }
 
     fn capture(&mut self, format: FrameFormat) -> Result<CapturedFrame, DeviceError> {

@@ -58,6 +58,26 @@ impl Picture {
         }
     }
 
+    /// Replaces all of it: bottom row first, red in the lowest byte. As many pixels as the picture has.
+    pub(super) fn write(&self, gl: &glow::Context, pixels: &[u32]) -> Result<(), DeviceError> {
+        let CanvasSize { width, height } = self.size;
+        if pixels.len() != width as usize * height as usize {
+            return Err(DeviceError::Refused(format!("{} pixels for a picture of {width}x{height}", pixels.len())));
+        }
+        let bytes: &[u8] = bytemuck::cast_slice(pixels);
+        // SAFETY: the caller has the context bound; the texture is ours, and `bytes` holds its pixels, in rows that need no padding
+        // at any alignment that GL knows up to 4.
+        unsafe {
+            gl.memory_barrier(glow::TEXTURE_UPDATE_BARRIER_BIT);
+            gl.bind_texture(glow::TEXTURE_2D, Some(self.texture));
+            gl.pixel_store_i32(glow::UNPACK_ALIGNMENT, 4);
+            let data = glow::PixelUnpackData::Slice(Some(bytes));
+            let (format, kind) = (glow::RGBA_INTEGER, glow::UNSIGNED_BYTE);
+            gl.tex_sub_image_2d(glow::TEXTURE_2D, 0, 0, 0, width as i32, height as i32, format, kind, data);
+        }
+        check(gl, "writing the picture")
+    }
+
     /// Binds it to image unit 0 for a kernel.
     pub(super) fn bind(&self, gl: &glow::Context, access: u32) {
         // SAFETY: the caller has the context bound; the texture is ours.

@@ -5,7 +5,7 @@ use nc_core::data::{CanvasSize, DType, ImageId, PlaneKey, Samples, TILE, Tile, T
 use nc_core::exchange::SharedLedger;
 use nc_core::ledger::{AppliedBatch, Ledger};
 use nc_core::scene::{Axis, AxisKind, Dataset, ImageInfo, LevelInfo, SourceKind};
-use nc_gpu::api::{CapturedFrame, DeviceError, DeviceInfo, DeviceKind, FrameFormat, RenderDevice, SlicePass};
+use nc_gpu::api::{CapturedFrame, DeviceError, DeviceInfo, DeviceKind, FrameFormat, RenderDevice, SlicePass, VolumePass};
 use nc_runtime::TileSource;
 use nc_store::{Arrival, Overview};
 use serde_json::Value;
@@ -132,6 +132,7 @@ pub(crate) struct Recorder {
     pub(crate) resident: HashSet<TileKey>,
     pub(crate) evicted: Vec<TileKey>,
     pub(crate) passes: Vec<SlicePass>,
+    pub(crate) volumes: Vec<VolumePass>,
     /// The next draw fails.
     pub(crate) fail_draw: bool,
     /// The next upload fails.
@@ -161,6 +162,14 @@ impl RenderDevice for Recorder {
             return Err(DeviceError::Lost("told to".into()));
         }
         self.passes.push(pass.clone());
+        Ok(())
+    }
+
+    fn draw_volume(&mut self, pass: &VolumePass) -> Result<(), DeviceError> {
+        if std::mem::take(&mut self.fail_draw) {
+            return Err(DeviceError::Lost("told to".into()));
+        }
+        self.volumes.push(pass.clone());
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use nc_core::ledger::{AppliedCommit, Outcome};
 use nc_gpu::DeviceChoice;
 use nc_gpu::api::{
     AccessUnit, CapturedFrame, DeviceError, DeviceInfo, EncodeError, Encoder, EncoderInfo, FrameFormat, ParameterSets,
-    RenderDevice, SlicePass,
+    RenderDevice, SlicePass, VolumePass,
 };
 use nc_runtime::{EncodeConfig, EncodeOutput, EncodedFrame, OpenEncoder, RenderConfig, RenderOutput, RenderThread, Stats};
 use serde_json::json;
@@ -112,6 +112,12 @@ impl RenderDevice for Fragile {
             return Err(DeviceError::Lost("told to".into()));
         }
         self.inner.draw_slice(pass)
+    }
+    fn draw_volume(&mut self, pass: &VolumePass) -> Result<(), DeviceError> {
+        if self.breaks.swap(false, Ordering::SeqCst) {
+            return Err(DeviceError::Lost("told to".into()));
+        }
+        self.inner.draw_volume(pass)
     }
     fn capture(&mut self, format: FrameFormat) -> Result<CapturedFrame, DeviceError> {
         self.inner.capture(format)
