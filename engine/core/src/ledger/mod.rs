@@ -135,6 +135,8 @@ impl Ledger {
             Some(Closing::Failed { seq, last_good }) => {
                 next.scene.applied_seq = next.scene.applied_seq.max(*seq);
                 if current {
+                    // The first turn of an epoch has nothing that was good before it but the seed.
+                    let last_good = if last_good.epoch == next.epoch { last_good } else { &self.seeded };
                     restore(&mut next, &batch.planned, last_good, &view);
                     view.op = *seq;
                 }
