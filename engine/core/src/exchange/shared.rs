@@ -1,7 +1,7 @@
 //! The ledger between threads: one short mutex around commits, snapshots shared by `Arc`.
 
 use super::commands::{CameraCommand, CameraMotion, CommandQueue};
-use crate::ledger::{AppliedBatch, AppliedCommit, Commit, IntentBatch, InvariantError, Ledger, State};
+use crate::ledger::{AppliedBatch, AppliedCommit, Commit, IntentBatch, InvariantError, Ledger, Origin, Seed, State};
 use crate::scene::{AppliedView, OpSeq};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -54,6 +54,20 @@ impl SharedLedger {
             let command = CameraCommand { op: commit.op, ndisplay: *state.view.ndisplay.get(), canvas: state.canvas, motion };
             self.commands.push(command);
         }
+        Ok(commit)
+    }
+
+    /// Shows another dataset; see [`Ledger::replace`]. Camera commands that wait were measured on the old one and go with it.
+    pub fn replace(
+        &self,
+        seed: Seed,
+        origin: Option<Arc<Origin>>,
+        received: Instant,
+        prepared: Instant,
+    ) -> Result<AppliedCommit, InvariantError> {
+        let mut ledger = self.lock();
+        let commit = ledger.replace(seed, origin, received, prepared)?;
+        self.commands.take_through(commit.view.op);
         Ok(commit)
     }
 
