@@ -1,15 +1,18 @@
 //! The state machine of one session, seen from the client.
 
+use crate::liveness::Liveness;
+use crate::resume::Resume;
 use crate::view::View;
 use nc_protocol::command::Call;
-use nc_protocol::handshake::{ClientInfo, Hello, Reject, Welcome};
+use nc_protocol::extension::{self, Feedback, LevelReport, Role};
+use nc_protocol::handshake::{Auth, ClientInfo, Hello, Reject, RejectCode, Welcome};
 use nc_protocol::liveness::{Empty, Goodbye};
 use nc_protocol::notify;
 use nc_protocol::pixel::{Header, HeaderError};
 use nc_protocol::update::{AckError, AckStatus, StateAck, StateUpdate};
 use nc_protocol::{BOUND_PIXEL, Body, FrameError, Head, Kind, ServerFrame, VERSION};
 use serde_json::Value;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
 /// Who the client says it is, and which extensions it asks for.
@@ -50,8 +53,16 @@ pub enum Event {
     },
     /// A fault that people should know.
     Warned(notify::Error),
+    /// How the server does ([`extension::TELEMETRY`]).
+    Measured(extension::Telemetry),
+    /// A decision about the level ([`extension::LEVEL`]).
+    Leveled(LevelReport),
+    /// What the session may do ([`extension::ROLE`]).
+    Assigned(Role),
     /// The server ends the session.
     Parted(Goodbye),
+    /// The server went silent: close the socket with [`Client::SILENT`] and connect again, see [`Client::into_resume`].
+    Lost,
 }
 
 /// The answer to an intent of ours.
@@ -81,11 +92,15 @@ pub struct Packet<'a> {
 /// Why a message of the pixel channel is not a packet.
 pub type PacketError = HeaderError;
 
-/// One session. A reconnect is a new `Client`.
+/// One session. A reconnect is a new `Client`, made with what the old one leaves behind.
 #[derive(Debug)]
 pub struct Client {
     view: View,
+    tokens: BTreeMap<String, String>,
+    liveness: Liveness,
     session: Option<String>,
+    /// Extensions that the server granted.
+    granted: BTreeSet<String>,
     pixel_key: Option<String>,
     intents: u64,
     frames: u64,
@@ -97,20 +112,36 @@ pub struct Client {
 }
 
 impl Client {
+    /// Close code of a websocket whose server went silent.
+    pub const SILENT: u16 = 1011;
+
     /// A client whose first output is its hello. `unix_seconds` is the wall clock.
     pub fn new(identity: Identity, unix_seconds: f64) -> Self {
-        const TOPICS: [&str; 5] = ["notify.scene", "notify.layers", "notify.stream", "notify.dims", "notify.camera"];
-        let topics = TOPICS.into_iter().map(str::to_owned);
+        Self::open(identity, None, Resume::default(), unix_seconds)
+    }
+
+    /// A client that goes on where another one stopped.
+    pub fn resume(identity: Identity, resume: Resume, unix_seconds: f64) -> Self {
+        Self::open(identity, None, resume, unix_seconds)
+    }
+
+    /// A client that may show credentials and may go on where another one stopped.
+    pub fn open(identity: Identity, auth: Option<Auth>, resume: Resume, unix_seconds: f64) -> Self {
+        let Resume { tokens, view } = resume;
+        let topics = [Kind::Scene, Kind::Layers, Kind::Stream, Kind::Dims, Kind::Camera].map(|kind| kind.name().to_owned());
         let hello = Hello {
             protocols: vec![VERSION],
             client: ClientInfo { name: identity.name, version: identity.version, platform: std::env::consts::OS.to_owned() },
-            features: topics.chain(identity.extensions).map(|name| (name, true)).collect(),
-            resume_tokens: TOPICS.into_iter().take(3).map(|topic| (topic.to_owned(), None)).collect(),
-            auth: None,
+            resume_tokens: topics.iter().take(3).map(|topic| (topic.clone(), tokens.get(topic).cloned())).collect(),
+            features: topics.into_iter().chain(identity.extensions).map(|name| (name, true)).collect(),
+            auth,
         };
         let mut client = Self {
-            view: View::default(),
+            view,
+            tokens,
+            liveness: Liveness::default(),
             session: None,
+            granted: BTreeSet::new(),
             pixel_key: None,
             intents: 0,
             frames: 0,
@@ -122,6 +153,11 @@ impl Client {
         };
         client.send(Kind::Hello, None, &hello, unix_seconds);
         client
+    }
+
+    /// What the next client needs to go on where this one stops.
+    pub fn into_resume(self) -> Resume {
+        Resume { tokens: self.tokens, view: self.view }
     }
 
     /// What is known of the server.
@@ -139,6 +175,11 @@ impl Client {
         Some(format!("session={}&key={}", self.session.as_ref()?, self.pixel_key.as_ref()?))
     }
 
+    /// Whether the server granted an extension.
+    pub fn granted(&self, extension: &str) -> bool {
+        self.granted.contains(extension)
+    }
+
     /// Whether server or client ended the session.
     pub fn ended(&self) -> bool {
         self.ended
@@ -149,25 +190,44 @@ impl Client {
         self.pending.len()
     }
 
+    /// The socket opened at `now`: the server has 5 s for its welcome.
+    pub fn handle_connected(&mut self, now: Instant) {
+        if !self.ended && self.session.is_none() {
+            self.liveness.connected(now);
+        }
+    }
+
+    /// When [`Self::handle_timeout`] is due; `None` when never.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.liveness.deadline().filter(|_| !self.ended)
+    }
+
+    /// Time has passed. A server that kept silent for too long is [`Event::Lost`], once.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.poll_timeout().is_some_and(|deadline| now >= deadline) {
+            self.ended = true;
+            self.events.push_back(Event::Lost);
+        }
+    }
+
     /// A text message came at `now`; `unix_seconds` is the wall clock.
     ///
     /// # Errors
     /// When the message is no frame of a server. A tolerant owner logs it and goes on.
     pub fn handle_text(&mut self, now: Instant, unix_seconds: f64, text: &str) -> Result<(), FrameError> {
         let frame = ServerFrame::parse(text)?;
+        let token = frame.sequence.map(|(_, token)| token);
         let kind = match frame.body {
             Body::Welcome(welcome) => {
-                self.session = Some(welcome.session.id.clone());
-                self.pixel_key = welcome.features.get(BOUND_PIXEL).and_then(|toggle| toggle.key.clone());
-                self.events.push_back(Event::Welcomed(welcome));
+                self.welcomed(now, welcome);
                 return Ok(());
             }
             Body::Reject(reject) => {
-                self.ended = true;
-                self.events.push_back(Event::Rejected(reject));
+                self.rejected(reject);
                 return Ok(());
             }
             Body::Heartbeat(Empty {}) => {
+                self.liveness.beat(now);
                 self.send(Kind::SessionAck, None, &Empty {}, unix_seconds);
                 return Ok(());
             }
@@ -217,8 +277,23 @@ impl Client {
                 self.view.stream(stream);
                 Kind::Stream
             }
-            Body::SceneLevel(_) | Body::Telemetry(_) | Body::XTelemetry(_) | Body::XLevel(_) | Body::XRole(_) => return Ok(()),
+            Body::XTelemetry(telemetry) => {
+                self.events.push_back(Event::Measured(telemetry));
+                return Ok(());
+            }
+            Body::XLevel(report) => {
+                self.events.push_back(Event::Leveled(report));
+                return Ok(());
+            }
+            Body::XRole(role) => {
+                self.events.push_back(Event::Assigned(role));
+                return Ok(());
+            }
+            Body::SceneLevel(_) | Body::Telemetry(_) => return Ok(()),
         };
+        if let Some(token) = token {
+            self.tokens.insert(kind.name().to_owned(), token);
+        }
         self.events.push_back(Event::Viewed(kind));
         Ok(())
     }
@@ -250,6 +325,13 @@ impl Client {
         Some(self.send(Kind::Call, None, call, unix_seconds))
     }
 
+    /// Tells how far the pictures have come, if the server wants to know ([`extension::FEEDBACK`]).
+    pub fn feedback(&mut self, unix_seconds: f64, feedback: &Feedback) {
+        if self.granted(extension::FEEDBACK) {
+            self.send(Kind::XFeedback, None, feedback, unix_seconds);
+        }
+    }
+
     /// Says goodbye; the server answers and closes.
     pub fn leave(&mut self, unix_seconds: f64) {
         if self.session.is_some() {
@@ -265,6 +347,27 @@ impl Client {
     /// The next thing that happened.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
+    }
+
+    fn welcomed(&mut self, now: Instant, welcome: Welcome) {
+        self.session = Some(welcome.session.id.clone());
+        let on = |name: &&str| welcome.features.get(*name).is_some_and(|toggle| toggle.enabled);
+        self.granted = extension::ALL.into_iter().filter(on).map(str::to_owned).collect();
+        self.pixel_key = welcome.features.get(BOUND_PIXEL).and_then(|toggle| toggle.key.clone());
+        self.liveness.welcomed(now, welcome.session.heartbeat_s);
+        self.events.push_back(Event::Welcomed(welcome));
+    }
+
+    /// A token that the server refuses is good for nothing.
+    fn rejected(&mut self, reject: Reject) {
+        self.ended = true;
+        let topic = reject.details.as_ref().and_then(|details| details.get("topic")).and_then(Value::as_str);
+        match topic.filter(|_| reject.code == RejectCode::InvalidResumeToken) {
+            Some(topic) => drop(self.tokens.remove(topic)),
+            None if reject.code == RejectCode::InvalidResumeToken => self.tokens.clear(),
+            None => {}
+        }
+        self.events.push_back(Event::Rejected(reject));
     }
 
     /// An answer to an intent that is not open is ignored.

@@ -1,7 +1,7 @@
 //! The fold of notifications: what a client knows of the server.
 
-use nc_protocol::notify::{Camera, Dims, Layers, Pose, Stream};
-use nc_protocol::scene::{Controls, LayerBlock, Pixels, Scene, SceneStatus};
+use nc_protocol::notify::{Camera, Dims, LayerData, Layers, Pose, Stream};
+use nc_protocol::scene::{Controls, LayerBlock, Pixels, Scene, SceneStatus, VolumeState};
 
 /// What a client knows of the server. Everything in it was applied there.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -16,6 +16,8 @@ pub struct View {
     pub pose: Pose,
     /// Layers, bottom first.
     pub layers: Vec<LayerState>,
+    /// How layer 0 is drawn as a volume. Changes are told only while three axes are shown; a scene tells it anew.
+    pub volume: Option<VolumeState>,
     /// How to decode the pixel channel.
     pub stream: Option<Stream>,
 }
@@ -29,7 +31,7 @@ pub struct LayerState {
     pub name: String,
     /// How it is shown.
     pub controls: Controls,
-    /// Its picture in the layer list.
+    /// Its picture in the layer list; empty for a client that asked for no thumbnails.
     pub thumbnail: Pixels,
 }
 
@@ -41,7 +43,8 @@ impl View {
 
     pub(crate) fn scene(&mut self, scene: Scene) {
         let camera = scene.viewer.camera;
-        self.status = scene.metadata.map(|metadata| metadata.status);
+        self.status = scene.metadata.as_ref().map(|metadata| metadata.status);
+        self.volume = scene.metadata.and_then(|metadata| metadata.volume_state);
         self.canvas = Some(scene.viewer.settings.canvas_size);
         self.pose = Pose {
             center: camera.center,
@@ -67,17 +70,21 @@ impl View {
 
     /// A change of an unknown layer is ignored.
     pub(crate) fn layers(&mut self, change: Layers) {
-        let Layers { layer_id, controls, metadata: _, data: _, thumbnail, removed } = change;
+        let Layers { layer_id, controls, metadata, data, thumbnail, removed } = change;
         if removed == Some(true) {
             self.layers.retain(|layer| layer.id != layer_id);
             return;
         }
-        let Some(layer) = self.layers.iter_mut().find(|layer| layer.id == layer_id) else { return };
+        let Some(at) = self.layers.iter().position(|layer| layer.id == layer_id) else { return };
+        if let (0, Some(volume), Some(data)) = (at, &mut self.volume, data) {
+            draw(volume, data);
+        }
+        let layer = &mut self.layers[at];
         if let Some(controls) = controls {
             merge(&mut layer.controls, controls);
         }
-        if let Some(thumbnail) = thumbnail {
-            layer.thumbnail = thumbnail.array;
+        if let Some(pixels) = thumbnail.map(|thumbnail| thumbnail.array).or(metadata.and_then(|metadata| metadata.thumbnail)) {
+            layer.thumbnail = pixels;
         }
     }
 
@@ -95,6 +102,20 @@ impl From<LayerBlock> for LayerState {
             thumbnail: block.metadata.thumbnail.unwrap_or_default(),
         }
     }
+}
+
+/// Takes over what the data say of a volume; levels are told by dims.
+fn draw(volume: &mut VolumeState, data: LayerData) {
+    fn take<T>(old: &mut T, new: Option<T>) {
+        if let Some(new) = new {
+            *old = new;
+        }
+    }
+    take(&mut volume.mode, data.render_mode);
+    take(&mut volume.colormap, data.colormap);
+    take(&mut volume.clim, data.contrast_limits);
+    take(&mut volume.opacity, data.opacity);
+    take(&mut volume.sample_step, data.sample_step);
 }
 
 /// Takes over every control that `new` holds.
