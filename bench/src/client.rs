@@ -13,9 +13,9 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 /// Longest time in which a server that works says something when it has to.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// Something that came.
 #[derive(Debug, Clone, PartialEq)]
@@ -132,7 +132,7 @@ impl Viewer {
     }
 }
 
-async fn open(at: SocketAddr, path: &str) -> Result<Socket> {
+pub(crate) async fn open(at: SocketAddr, path: &str) -> Result<Socket> {
     let (socket, _) = connect_async(format!("ws://{at}{path}")).await.with_context(|| format!("connecting to {path}"))?;
     if let MaybeTlsStream::Plain(stream) = socket.get_ref() {
         stream.set_nodelay(true)?;
@@ -155,6 +155,6 @@ fn take(client: &mut Client, message: &Message) -> Result<()> {
     }
 }
 
-fn unix_seconds() -> f64 {
+pub(crate) fn unix_seconds() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }

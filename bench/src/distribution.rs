@@ -13,6 +13,11 @@ impl Distribution {
         self.0.push(sample);
     }
 
+    /// All samples, in the order in which they were taken.
+    pub fn iter(&self) -> impl Iterator<Item = Duration> + '_ {
+        self.0.iter().copied()
+    }
+
     /// How many samples there are.
     pub fn len(&self) -> usize {
         self.0.len()

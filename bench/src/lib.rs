@@ -6,7 +6,9 @@
 
 pub mod client;
 pub mod distribution;
+pub mod load;
 pub mod machine;
+pub mod peer;
 pub mod pyramid;
 pub mod report;
 pub mod scenario;

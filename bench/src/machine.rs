@@ -39,6 +39,18 @@ pub fn memory(pid: u32) -> Result<Memory> {
     Ok(Memory { resident: field("VmRSS:")?, peak: field("VmHWM:")? })
 }
 
+/// Open file descriptors of a process.
+pub fn descriptors(pid: u32) -> Result<usize> {
+    let path = format!("/proc/{pid}/fd");
+    Ok(fs::read_dir(&path).with_context(|| format!("reading {path}"))?.count())
+}
+
+/// Threads of a process.
+pub fn threads(pid: u32) -> Result<usize> {
+    let path = format!("/proc/{pid}/task");
+    Ok(fs::read_dir(&path).with_context(|| format!("reading {path}"))?.count())
+}
+
 /// The value of a line such as `VmRSS:   1234 kB`.
 fn kibibytes(text: &str, name: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace().next()?.parse().ok()
@@ -77,5 +89,7 @@ mod tests {
     fn this_process_has_memory() {
         let memory = memory(std::process::id()).unwrap();
         assert!(memory.resident > 0 && memory.peak >= memory.resident);
+        let _held = fs::File::open("/proc/self/status").unwrap();
+        assert!(descriptors(std::process::id()).unwrap() >= 1 && threads(std::process::id()).unwrap() >= 1);
     }
 }
