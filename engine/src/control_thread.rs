@@ -3,10 +3,12 @@
 
 use crate::api::{Accepted, Applied, ClientId, Event, LayerChange, RawIntent, Rejection, Sink};
 use crate::inbox::{Inbox, Work};
+use crate::load::Load;
 use nc_core::control::{Changes, Intent, Reduced, Rejection as Refused, reduce};
 use nc_core::exchange::{SharedLedger, Signal};
-use nc_core::ledger::{AppliedCommit, Origin};
+use nc_core::ledger::{AppliedCommit, OpTrace, Origin, Step};
 use nc_core::scene::AppliedView;
+use nc_runtime::{SourceSlot, Stats, conclude};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,8 +18,10 @@ const OPEN_OPS: usize = 8192;
 
 pub(crate) struct Control {
     pub(crate) ledger: Arc<SharedLedger>,
+    pub(crate) sources: Arc<SourceSlot>,
     pub(crate) render: Arc<Signal>,
     pub(crate) inbox: Arc<Inbox>,
+    pub(crate) stats: Arc<Stats>,
     pub(crate) sink: Arc<dyn Sink>,
     /// The view that the outside was last told of.
     pub(crate) announced: Arc<AppliedView>,
@@ -29,6 +33,7 @@ impl Control {
         loop {
             match self.inbox.next() {
                 Work::Intent(intent) => self.intent(intent),
+                Work::Load(load) => self.load(load),
                 Work::Applied(commit) => self.mirror(commit),
                 Work::Warning(w) => self.sink.event(Event::Warning { domain: w.domain, code: w.code, message: w.message }),
                 Work::Stop => return,
@@ -69,7 +74,37 @@ impl Control {
         Ok((Accepted { applied_value, version: commit.version }, echo))
     }
 
+    /// Shows another dataset. Everyone is told of it from here, before anything that comes of it.
+    fn load(&mut self, load: Load) {
+        let Load { seed, source, received, prepared, pending } = load;
+        let epoch = self.ledger.state().epoch + 1;
+        // The tiles come before the view that wants them.
+        self.sources.put(epoch, source);
+        match self.ledger.replace(seed, None, received, prepared) {
+            Ok(commit) => {
+                let applied = Instant::now();
+                let stamped = commit.closed.iter().map(OpTrace::of).map(|mut trace| {
+                    trace.stamp(Step::Applied, applied);
+                    trace
+                });
+                conclude(&stamped.collect::<Vec<_>>(), &self.stats);
+                self.inbox.forget_data_warnings();
+                self.mirror(commit);
+                self.render.notify();
+            }
+            Err(error) => {
+                tracing::error!(%error, "a dataset that was prepared was refused");
+                drop(self.sources.take(epoch));
+            }
+        }
+        drop(pending);
+    }
+
     fn mirror(&mut self, commit: AppliedCommit) {
+        // Made before the dataset was replaced, and overtaken by what that told.
+        if commit.view.epoch < self.announced.epoch {
+            return;
+        }
         let changes = Changes::between(&self.announced, &commit);
         self.announced = commit.view.clone();
         if changes.is_empty() {

@@ -37,12 +37,13 @@ pub enum EngineError {
     Thread(#[from] std::io::Error),
 }
 
-/// Loader, cache and device choice.
+/// Loader, cache and device choice. Clones share them.
+#[derive(Clone)]
 pub struct Engine {
     config: EngineConfig,
     loader: Loader,
-    next_image: AtomicU32,
-    next_view: AtomicU32,
+    next_image: Arc<AtomicU32>,
+    next_view: Arc<AtomicU32>,
 }
 
 impl Engine {
@@ -50,7 +51,7 @@ impl Engine {
     pub fn new(config: EngineConfig) -> Self {
         let cache_bytes = config.cache_bytes - config.cache_bytes / TILE_SHARE;
         let loader = Loader::new(LoaderConfig { threads: config.loader_threads, cache_bytes });
-        Self { config, loader, next_image: AtomicU32::new(0), next_view: AtomicU32::new(0) }
+        Self { config, loader, next_image: Arc::default(), next_view: Arc::default() }
     }
 
     fn image_id(&self) -> ImageId {

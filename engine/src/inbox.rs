@@ -1,7 +1,8 @@
-//! What the control thread has to do: intents in order, the newest applied commit, warnings. Bounded; nobody waits to put
+//! What the control thread has to do: intents and loads in order, the newest applied commit, warnings. Bounded; nobody waits to put
 //! something in.
 
 use crate::api::RawIntent;
+use crate::load::Load;
 use crate::session::Busy;
 use nc_core::ledger::AppliedCommit;
 use std::collections::VecDeque;
@@ -23,14 +24,21 @@ pub(crate) struct Warning {
 /// The next thing to do. Intents go first, so that acks hardly wait for mirrors and warnings.
 pub(crate) enum Work {
     Intent(RawIntent),
+    Load(Load),
     Applied(AppliedCommit),
     Warning(Warning),
     Stop,
 }
 
+/// What a client asked for. In one order: an intent means the dataset that was there when it came.
+enum Asked {
+    Intent(RawIntent),
+    Load(Load),
+}
+
 #[derive(Default)]
 struct Shelves {
-    intents: VecDeque<RawIntent>,
+    asked: VecDeque<Asked>,
     applied: Option<AppliedCommit>,
     warnings: VecDeque<Warning>,
     /// Warnings that were dropped since one was last taken.
@@ -51,11 +59,14 @@ impl Shelves {
         let warnings_starve = self.since_warning >= RUN && !self.warnings.is_empty();
         if !mirrors_starve
             && !warnings_starve
-            && let Some(intent) = self.intents.pop_front()
+            && let Some(asked) = self.asked.pop_front()
         {
             self.since_mirrors += 1;
             self.since_warning += 1;
-            return Some(Work::Intent(intent));
+            return Some(match asked {
+                Asked::Intent(intent) => Work::Intent(intent),
+                Asked::Load(load) => Work::Load(load),
+            });
         }
         // A warning may be of the dataset that the commit brings, so the commit goes first, unless it was the mirrors' turn just now.
         let mirrors_first = !warnings_starve || self.since_mirrors > 0;
@@ -88,13 +99,23 @@ impl Inbox {
     /// Refuses the intent if there is no room.
     pub(crate) fn intent(&self, intent: RawIntent) -> Result<(), Busy> {
         let mut shelves = self.lock();
-        if shelves.intents.len() >= INTENTS || shelves.stopped {
+        if shelves.asked.len() >= INTENTS || shelves.stopped {
             return Err(Busy);
         }
-        shelves.intents.push_back(intent);
+        shelves.asked.push_back(Asked::Intent(intent));
         drop(shelves);
         self.changed.notify_one();
         Ok(())
+    }
+
+    /// Always takes it, unless the session ends: whoever loads waits until it is done, so there are as many loads as those who wait.
+    pub(crate) fn load(&self, load: Load) {
+        let mut shelves = self.lock();
+        if !shelves.stopped {
+            shelves.asked.push_back(Asked::Load(load));
+            drop(shelves);
+            self.changed.notify_one();
+        }
     }
 
     /// Replaces the commit that the mirrors look at next: they compare whole views, so only the newest matters.
@@ -119,9 +140,20 @@ impl Inbox {
         self.changed.notify_one();
     }
 
+    /// Forgets warnings of the dataset that was there before.
+    pub(crate) fn forget_data_warnings(&self) {
+        self.lock().warnings.retain(|warning| warning.domain != "data");
+    }
+
     pub(crate) fn stop(&self) {
-        self.lock().stopped = true;
+        let left = {
+            let mut shelves = self.lock();
+            shelves.stopped = true;
+            std::mem::take(&mut shelves.asked)
+        };
         self.changed.notify_all();
+        // Not under the lock: whoever waits for a load is told by its end.
+        drop(left);
     }
 
     /// Waits for the next thing to do.

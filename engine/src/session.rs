@@ -4,18 +4,17 @@ use crate::api::{RawIntent, Sink, StreamConfig};
 use crate::control_thread::Control;
 use crate::engine::{Engine, EngineError};
 use crate::inbox::Inbox;
+use crate::load::{self, LoadError, Prepared};
 use crate::outputs::{EncodeTeller, RenderTeller, SteadyWall};
-use crate::window;
-use nc_core::control::bootstrap;
 use nc_core::data::lod::LevelPolicy;
 use nc_core::data::{CanvasSize, ColorRange};
 use nc_core::exchange::{SharedLedger, Signal};
 use nc_core::ledger::{Ledger, OpTrace, Seed};
-use nc_core::scene::{AppliedView, Dataset};
+use nc_core::scene::AppliedView;
 use nc_gpu::DeviceChoice;
 use nc_gpu::api::{DeviceInfo, EncoderConfig};
 use nc_gpu::codec::open_encoder;
-use nc_runtime::{BoundLoader, EncodeConfig, RenderConfig, RenderThread, Stats, TileSource, WatchdogState, conclude, supervised};
+use nc_runtime::{EncodeConfig, RenderConfig, RenderThread, SourceSlot, Stats, WatchdogState, conclude, supervised};
 use nc_store::Image;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -53,8 +52,11 @@ struct Inner {
     stats: Arc<Stats>,
     stream: Arc<Mutex<Option<StreamConfig>>>,
     device: Arc<Mutex<Option<DeviceInfo>>>,
+    /// Wakes the render thread.
+    signal: Arc<Signal>,
     render: RenderThread,
     control: Option<JoinHandle<()>>,
+    engine: Engine,
 }
 
 impl Session {
@@ -65,22 +67,17 @@ impl Session {
         sink: Arc<dyn Sink>,
     ) -> Result<Self, EngineError> {
         let seed = match &image {
-            Some(image) => {
-                let dataset = Arc::new(Dataset::new(image.info.clone()));
-                let windows = window::windows(&dataset, image, engine.loader(), engine.view_id());
-                bootstrap::seed(dataset, config.canvas, &windows)
-            }
+            Some(image) => load::seed(engine, image, config.canvas),
             None => Seed::idle(config.canvas),
         };
         let ledger = Arc::new(SharedLedger::new(Ledger::new(seed)?));
         let (signal, inbox, stats) = (Arc::new(Signal::default()), Arc::new(Inbox::default()), Arc::new(Stats::default()));
         let (stream, device) = (Arc::new(Mutex::new(None)), Arc::new(Mutex::new(None)));
 
-        let source = image.map(|image| {
-            let wake = signal.clone();
-            let wake = Arc::new(move || wake.notify());
-            Box::new(BoundLoader::new(engine.loader().clone(), image, engine.view_id(), wake)) as Box<dyn TileSource + Send>
-        });
+        let sources = Arc::new(SourceSlot::default());
+        if let Some(image) = image {
+            sources.put(ledger.state().epoch, load::source(engine, image, signal.clone()));
+        }
         let (size, fps) = (config.canvas, config.fps);
         let interval = Duration::from_secs_f32(1.0 / fps);
         let encoder = EncoderConfig { size, fps, bitrate: config.bitrate, range: config.range, slices: config.slices };
@@ -104,17 +101,49 @@ impl Session {
         let render = RenderThread::start(
             ledger.clone(),
             signal.clone(),
-            source,
+            sources.clone(),
             render,
             Box::new(RenderTeller { inbox: inbox.clone(), device: device.clone() }),
             encode,
             Box::new(EncodeTeller { inbox: inbox.clone(), sink: sink.clone(), stream: stream.clone(), size, fps, wall }),
             stats.clone(),
         )?;
-        let mut control = Control { ledger: ledger.clone(), render: signal, inbox: inbox.clone(), sink, announced };
+        let mut control = Control {
+            ledger: ledger.clone(),
+            sources,
+            render: signal.clone(),
+            inbox: inbox.clone(),
+            stats: stats.clone(),
+            sink,
+            announced,
+        };
         let control =
             std::thread::Builder::new().name("control".into()).spawn(move || supervised("control", || control.run()))?;
-        Ok(Self { inner: Arc::new(Inner { ledger, inbox, stats, stream, device, render, control: Some(control) }) })
+        let (control, engine) = (Some(control), engine.clone());
+        Ok(Self { inner: Arc::new(Inner { ledger, inbox, stats, stream, device, signal, render, control, engine }) })
+    }
+
+    /// Opens the image at `location` so that it can be shown in the place of the present one. Reads metadata, and a little of the
+    /// coarsest level where the file names no contrast window; blocks for that. The session goes on meanwhile.
+    ///
+    /// # Errors
+    /// When it does not open; the session is as it was.
+    pub fn prepare(&self, location: &str) -> Result<Prepared, LoadError> {
+        let received = Instant::now();
+        self.prepared(self.inner.engine.open(location)?, received)
+    }
+
+    /// Like [`Self::prepare`], of an image that is open.
+    ///
+    /// # Errors
+    /// When its scene cannot be set up.
+    pub fn prepare_image(&self, image: Image) -> Result<Prepared, LoadError> {
+        self.prepared(image, Instant::now())
+    }
+
+    fn prepared(&self, image: Image, received: Instant) -> Result<Prepared, LoadError> {
+        let Inner { engine, ledger, signal, inbox, .. } = &*self.inner;
+        Prepared::new(engine, image, ledger.state().canvas, signal.clone(), inbox.clone(), received)
     }
 
     /// Hands an intent to the control thread; an [`crate::api::Event::Ack`] answers it. Never waits.

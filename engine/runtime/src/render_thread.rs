@@ -3,6 +3,7 @@
 use crate::encode_thread::{EncodeConfig, EncodeControl, EncodeOutput, Picture};
 use crate::op_traces::{OpTraces, TurnTimes, conclude};
 use crate::pacer::FrameCap;
+use crate::source_slot::SourceSlot;
 use crate::stats::{Stage, Stats};
 use crate::supervised;
 use crate::tick::{Laps, Tick, Viewer};
@@ -61,11 +62,12 @@ pub struct RenderThread {
 }
 
 impl RenderThread {
-    /// Starts both threads. `signal` must be raised whenever the ledger or the loader has something new.
+    /// Starts both threads. `signal` must be raised whenever the ledger or the loader has something new. The source of the dataset
+    /// that the ledger shows is in `sources`; that of any other is to be put there before the ledger shows it.
     pub fn start(
         ledger: Arc<SharedLedger>,
         signal: Arc<Signal>,
-        source: Option<Box<dyn TileSource + Send>>,
+        sources: Arc<SourceSlot>,
         render: RenderConfig,
         mut render_output: Box<dyn RenderOutput>,
         encode: EncodeConfig,
@@ -88,7 +90,9 @@ impl RenderThread {
         let render_thread = spawn(
             "render",
             Box::new(move || {
-                let mut stage = RenderLoop { ledger, signal, stop, source, config: render, control, stats, attempt: None };
+                let (source, epoch) = (None, None);
+                let mut stage =
+                    RenderLoop { ledger, signal, stop, sources, source, epoch, config: render, control, stats, attempt: None };
                 supervised("render", || stage.run(&mut *render_output));
             }),
         )?;
@@ -118,7 +122,10 @@ struct RenderLoop {
     ledger: Arc<SharedLedger>,
     signal: Arc<Signal>,
     stop: Arc<AtomicBool>,
+    sources: Arc<SourceSlot>,
+    /// Tiles of the dataset of `epoch`; `None` while nothing is shown.
     source: Option<Box<dyn TileSource + Send>>,
+    epoch: Option<u64>,
     config: RenderConfig,
     control: Arc<EncodeControl>,
     stats: Arc<Stats>,
@@ -194,6 +201,10 @@ impl RenderLoop {
     fn turn(&mut self, turn: &mut Turn, output: &mut dyn RenderOutput) -> Result<Option<Instant>, DeviceError> {
         let snapshot = self.ledger.state();
         self.attempt = Some(Attempt { snapshot: snapshot.clone(), last_good: turn.last_good.clone() });
+        if self.epoch.replace(snapshot.epoch) != Some(snapshot.epoch) {
+            // The old one goes, and with it all that was asked of it.
+            self.source = self.sources.take(snapshot.epoch);
+        }
         let commands = self.ledger.take_commands(snapshot.scene.op_seq);
         let arrivals = self.source.as_ref().map(|s| s.take_arrivals()).unwrap_or_default();
         let source = self.source.as_deref().map(|s| s as &dyn TileSource);

@@ -129,7 +129,7 @@ pub struct Viewer {
     live: Live,
     /// `live` as last committed.
     safe: Live,
-    /// A reset was applied to `live`, and no picture since.
+    /// A reset was applied to `live`, or another dataset adopted, and no picture since.
     keyframe: bool,
     told_cropped: bool,
     told_absent: bool,
@@ -292,11 +292,11 @@ impl Viewer {
 
     /// Starts over with another dataset.
     fn adopt(&mut self, snapshot: &State, device: &mut dyn RenderDevice) {
-        self.epoch = Some(snapshot.epoch);
+        // What is shown first of another dataset has nothing in common with the picture before.
+        self.keyframe = self.epoch.replace(snapshot.epoch).is_some();
         self.subject = None;
         self.live = Live::of(snapshot);
         self.safe = self.live.clone();
-        self.keyframe = false;
         self.told_cropped = false;
         self.told_absent = false;
         self.committed = None;

@@ -19,7 +19,7 @@ pub trait TileSource {
     fn take_arrivals(&self) -> Vec<Arrival>;
 }
 
-/// The loader, for one image and one view. Dropping it cancels what the view still wants.
+/// The loader, for one image and one view. Dropping it cancels what the view still wants and lets go of what is cached of the image.
 pub struct BoundLoader {
     loader: Loader,
     image: Image,
@@ -59,5 +59,6 @@ impl TileSource for BoundLoader {
 impl Drop for BoundLoader {
     fn drop(&mut self) {
         self.loader.detach(self.view);
+        self.loader.forget(self.image.info.id);
     }
 }

@@ -11,7 +11,7 @@ use nc_gpu::api::{
     AccessUnit, CapturedFrame, DeviceError, DeviceInfo, EncodeError, Encoder, EncoderInfo, FrameFormat, ParameterSets,
     RenderDevice, SlicePass, VolumePass,
 };
-use nc_runtime::{EncodeConfig, EncodeOutput, EncodedFrame, OpenEncoder, RenderConfig, RenderOutput, RenderThread, Stats};
+use nc_runtime::{EncodeConfig, EncodeOutput, EncodedFrame, OpenEncoder, RenderConfig, RenderOutput, RenderThread, SourceSlot, Stats};
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -163,10 +163,12 @@ impl Stage {
             open()?;
             Ok(Box::new(Double { first: true, breaks: breaks.clone() }))
         });
+        let sources = Arc::new(SourceSlot::default());
+        sources.put(ledger.state().epoch, Box::new(shelf));
         let threads = RenderThread::start(
             ledger.clone(),
             signal.clone(),
-            Some(Box::new(shelf)),
+            sources,
             render,
             Box::new(Teller(teller.clone())),
             EncodeConfig { open, interval: INTERVAL },
