@@ -36,9 +36,9 @@ pub enum CameraMotion {
         /// Elevation, degrees.
         elevation: f64,
     },
-    /// Back to the whole image.
+    /// Back to the whole image; in 3D from the same side.
     Reset,
-    /// An absolute pose; what is absent stays.
+    /// An absolute 2D pose; what is absent stays.
     Set {
         /// Midpoint (x, y).
         center: Option<(f64, f64)>,
@@ -47,6 +47,23 @@ pub enum CameraMotion {
         /// Left, bottom, width, height.
         rect: Option<[f64; 4]>,
     },
+    /// An absolute 3D pose, in whatever mode; what is absent stays.
+    Place {
+        /// x, y, z.
+        center: Option<[f64; 3]>,
+        /// Azimuth, elevation, roll; degrees.
+        angles: Option<[f64; 3]>,
+    },
+}
+
+impl CameraMotion {
+    /// Whose pose it moves when it is asked for in mode `ndisplay`: 2 or 3.
+    pub fn mode(&self, ndisplay: u8) -> u8 {
+        match self {
+            Self::Place { .. } => 3,
+            _ => ndisplay,
+        }
+    }
 }
 
 /// A camera command with what it was aimed at.
@@ -54,7 +71,8 @@ pub enum CameraMotion {
 pub struct CameraCommand {
     /// The op it opened; it is applied with the first snapshot that contains that op.
     pub op: OpSeq,
-    /// The mode it was meant for; in another mode it is dropped.
+    /// The mode it was meant for. It moves that mode's pose, whichever is shown when it is applied, so that what a run of commands
+    /// comes to does not depend on when a frame falls between them.
     pub ndisplay: u8,
     /// The canvas it was measured on.
     pub canvas: CanvasSize,
@@ -65,8 +83,8 @@ pub struct CameraCommand {
 /// Most commands held before neighbours are merged.
 const CAPACITY: usize = 256;
 
-/// A bounded queue that merges instead of losing: pans add, orbits add, zooms about one anchor multiply, and in 2D any zooms and
-/// pans become one similarity.
+/// A bounded queue that merges instead of losing: pans add, orbits add, zooms multiply, and in 2D any zooms and pans become one
+/// similarity.
 #[derive(Debug, Default)]
 pub struct CommandQueue {
     queue: Mutex<VecDeque<CameraCommand>>,
@@ -108,22 +126,44 @@ fn merge_neighbours(queue: &mut VecDeque<CameraCommand>) {
 
 /// The one motion that does what `first` and then `second` do, if there is one.
 fn merged_with(first: &CameraCommand, second: &CameraCommand) -> Option<CameraMotion> {
-    use CameraMotion::{Orbit, Pan, Reset, Set, Similarity, Zoom};
     if first.ndisplay != second.ndisplay || first.canvas != second.canvas {
         return None;
     }
-    Some(match (&first.motion, &second.motion) {
+    match second.ndisplay {
+        2 => merged_plane(&first.motion, &second.motion),
+        _ => merged_volume(&first.motion, &second.motion),
+    }
+}
+
+fn merged_plane(first: &CameraMotion, second: &CameraMotion) -> Option<CameraMotion> {
+    use CameraMotion::{Pan, Reset, Set, Similarity, Zoom};
+    Some(match (first, second) {
         (Pan { dx: ax, dy: ay }, Pan { dx, dy }) => Pan { dx: ax + dx, dy: ay + dy },
-        (Orbit { azimuth: a, elevation: e }, Orbit { azimuth, elevation }) => {
-            Orbit { azimuth: a + azimuth, elevation: e + elevation }
-        }
         (Zoom { factor: a, anchor: at }, Zoom { factor, anchor }) if at == anchor => Zoom { factor: a * factor, anchor: *at },
         (_, Reset) => Reset,
-        (_, Set { rect: Some(_), .. }) => second.motion.clone(),
-        (a, b) if first.ndisplay == 2 => {
+        (_, Set { rect: Some(_), .. }) => second.clone(),
+        (a, b) => {
             let ((s, o), (t, p)) = (as_similarity(a)?, as_similarity(b)?);
             Similarity { scale: s * t, offset: (o.0 + s * p.0, o.1 + s * p.1) }
         }
+    })
+}
+
+/// In 3D a pan moves the centre only, an orbit turns only and a zoom changes the distance only; a reset keeps the angles. Elevation
+/// and distance have ends, so there and back is not the same as staying.
+fn merged_volume(first: &CameraMotion, second: &CameraMotion) -> Option<CameraMotion> {
+    use CameraMotion::{Orbit, Pan, Place, Reset, Zoom};
+    Some(match (first, second) {
+        (Pan { dx: ax, dy: ay }, Pan { dx, dy }) => Pan { dx: ax + dx, dy: ay + dy },
+        (Orbit { azimuth: a, elevation: e }, Orbit { azimuth, elevation }) if e * elevation >= 0.0 => {
+            Orbit { azimuth: a + azimuth, elevation: e + elevation }
+        }
+        (Zoom { factor: a, .. }, Zoom { factor, anchor }) if (a - 1.0) * (factor - 1.0) >= 0.0 => {
+            Zoom { factor: a * factor, anchor: *anchor }
+        }
+        (Pan { .. } | Zoom { .. } | Reset | Place { angles: None, .. }, Reset) => Reset,
+        (Pan { .. }, Place { center: Some(_), .. }) | (Orbit { .. }, Place { angles: Some(_), .. }) => second.clone(),
+        (Place { center: c, angles: a }, Place { center, angles }) => Place { center: center.or(*c), angles: angles.or(*a) },
         _ => return None,
     })
 }
@@ -141,7 +181,7 @@ fn as_similarity(motion: &CameraMotion) -> Option<(f64, (f64, f64))> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Rect, plane_camera};
+    use crate::data::{Rect, plane_camera, turntable};
     use proptest::prelude::*;
 
     const CANVAS: CanvasSize = CanvasSize { width: 640, height: 360 };
@@ -197,6 +237,54 @@ mod tests {
             let merged = queue.take_through(OpSeq(u64::MAX)).iter().fold(home, |r, c| apply(r, &c.motion));
             for (a, b) in exact.to_array().iter().zip(merged.to_array()) { prop_assert!((a - b).abs() < 1e-6, "{a} {b}"); }
         }
+    }
+
+    /// A 3D motion of any kind. Large enough steps that elevation and distance come to their ends.
+    fn volume_motion() -> impl Strategy<Value = CameraMotion> {
+        let triple = || proptest::array::uniform3(-100.0..100.0);
+        prop_oneof![
+            (-50.0..50.0, -50.0..50.0).prop_map(|(dx, dy)| CameraMotion::Pan { dx, dy }),
+            (-90.0..90.0, -60.0..60.0).prop_map(|(azimuth, elevation)| CameraMotion::Orbit { azimuth, elevation }),
+            (0.01..100.0, 0.0..9.0).prop_map(|(factor, x)| CameraMotion::Zoom { factor, anchor: (x, 0.0) }),
+            Just(CameraMotion::Reset),
+            (proptest::option::of(triple()), proptest::option::of(triple()))
+                .prop_map(|(center, angles)| CameraMotion::Place { center, angles }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_merged_queue_moves_the_3d_view_alike(motions in proptest::collection::vec(volume_motion(), 2..40)) {
+            let world = [[-0.5, 63.5], [-0.5, 31.5], [0.0, 9.0]];
+            let home = turntable::canonical(world);
+            let apply = |pose, motion: &CameraMotion| match *motion {
+                CameraMotion::Zoom { factor, .. } => turntable::zoom(pose, factor, &home),
+                CameraMotion::Pan { dx, dy } => turntable::pan(pose, CANVAS, dx, dy),
+                CameraMotion::Orbit { azimuth, elevation } => turntable::orbit(pose, azimuth, elevation),
+                CameraMotion::Reset => turntable::reset(pose, world),
+                CameraMotion::Place { center, angles } => turntable::placed(pose, center, angles),
+                _ => pose,
+            };
+            let mut queue: VecDeque<_> = (1..).zip(&motions)
+                .map(|(op, motion)| CameraCommand { ndisplay: 3, ..command(op, motion.clone()) }).collect();
+            merge_neighbours(&mut queue);
+            prop_assert_eq!(queue.back().map(|c| c.op), Some(OpSeq(motions.len() as u64)), "the newest op is among them");
+            let exact = motions.iter().fold(home, apply);
+            let merged = queue.iter().fold(home, |pose, c| apply(pose, &c.motion));
+            let numbers = |p: turntable::VolumePose| [p.center[0], p.center[1], p.center[2], p.distance];
+            for (a, b) in numbers(exact).into_iter().zip(numbers(merged)) { prop_assert!((a - b).abs() <= 1e-6 * a.abs().max(1.0), "{a} {b}"); }
+            let (a, b) = (turntable::frame(&exact), turntable::frame(&merged));
+            for (a, b) in a.up.iter().zip(b.up) { prop_assert!((a - b).abs() < 1e-6); }
+        }
+    }
+
+    #[test]
+    fn neighbours_of_two_modes_stay_apart() {
+        let pan = CameraMotion::Pan { dx: 1.0, dy: 0.0 };
+        let mut queue: VecDeque<_> =
+            (1..=4).map(|op| CameraCommand { ndisplay: 2 + (op % 2) as u8, ..command(op, pan.clone()) }).collect();
+        merge_neighbours(&mut queue);
+        assert_eq!(queue.len(), 4);
     }
 
     #[test]

@@ -51,8 +51,8 @@ impl SharedLedger {
         let commit = ledger.commit_intent(batch, received, reduced)?;
         if let Some(motion) = motion {
             let state = &commit.state;
-            let command = CameraCommand { op: commit.op, ndisplay: *state.view.ndisplay.get(), canvas: state.canvas, motion };
-            self.commands.push(command);
+            let ndisplay = motion.mode(*state.view.ndisplay.get());
+            self.commands.push(CameraCommand { op: commit.op, ndisplay, canvas: state.canvas, motion });
         }
         Ok(commit)
     }
