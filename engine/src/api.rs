@@ -1,7 +1,7 @@
 //! What a driver of the engine (server, terminal, bench) sends in and gets out.
 
 use nc_core::data::CanvasSize;
-pub use nc_core::ledger::{OpKind, OpTrace, Origin, Outcome, Step};
+pub use nc_core::ledger::{Op, OpKind, OpTrace, Origin, Outcome, Step};
 use nc_core::scene::AppliedView;
 pub use nc_core::{data, scene};
 pub use nc_gpu::api::ParameterSets;

@@ -1,9 +1,12 @@
 //! What the server asks of an engine. The engine speaks back through [`nc_engine::api::Sink`], which [`crate::Hub`] implements.
 
 use crate::metrics::Metrics;
+use nc_engine::WatchdogState;
 use nc_engine::api::scene::AppliedView;
-use nc_engine::api::{RawIntent, StreamConfig};
+use nc_engine::api::{OpTrace, RawIntent, StreamConfig};
+use nc_protocol::extension::Latency;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// The engine as the server sees it. No call blocks.
 pub trait Engine: Send + Sync + 'static {
@@ -19,6 +22,15 @@ pub trait Engine: Send + Sync + 'static {
     /// Says how many watch; with none there is no need to draw.
     fn set_viewers(&self, viewers: usize);
 
+    /// Says whether any viewer could take a packet now. While there are viewers and none can, nothing is to be encoded.
+    fn set_hungry(&self, hungry: bool);
+
+    /// Says since when the viewer waits for an IDR who waits longest, of those who could take one.
+    fn viewer_waits_since(&self, since: Option<Instant>);
+
+    /// Says that these ops, which came with packets, have come as far as they will.
+    fn traced(&self, ops: &[OpTrace]);
+
     /// The view as last applied.
     fn view(&self) -> Arc<AppliedView>;
 
@@ -27,6 +39,24 @@ pub trait Engine: Send + Sync + 'static {
 
     /// The engine's figures, by the names of PROTOCOL §13.
     fn metrics(&self) -> Metrics;
+
+    /// How it does; latencies of what came after the [`Vitals::samples`] given, or of all that is remembered.
+    fn vitals(&self, since: &[u64]) -> Vitals;
+}
+
+/// How the engine does, for telemetry.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Vitals {
+    /// By stage; one without new samples is absent.
+    pub stages: Vec<(&'static str, Latency)>,
+    /// How many samples of each stage there were.
+    pub samples: Vec<u64>,
+    /// Tiles that the last picture wanted and lacked.
+    pub tiles_missing: u64,
+    /// The keyframe watchdog.
+    pub watchdog: WatchdogState,
+    /// Encoders that it had replaced.
+    pub watchdog_resets: u64,
 }
 
 /// The engine's queue is full.

@@ -1,12 +1,14 @@
 //! The real engine behind [`Engine`], and its figures by the names of PROTOCOL §13.
 
-use crate::engine::{Busy, Engine};
+use crate::engine::{Busy, Engine, Vitals};
 use crate::metrics::{Histogram, Metrics};
 use nc_engine::api::scene::AppliedView;
-use nc_engine::api::{RawIntent, StreamConfig};
+use nc_engine::api::{OpTrace, RawIntent, Step, StreamConfig};
 use nc_engine::{Session, Stage, Summary};
+use nc_protocol::extension::Latency;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 impl Engine for Session {
     fn submit(&self, intent: RawIntent) -> Result<(), Busy> {
@@ -19,6 +21,18 @@ impl Engine for Session {
 
     fn set_viewers(&self, viewers: usize) {
         Session::set_viewers(self, viewers);
+    }
+
+    fn set_hungry(&self, hungry: bool) {
+        Session::set_hungry(self, hungry);
+    }
+
+    fn viewer_waits_since(&self, since: Option<Instant>) {
+        Session::viewer_waits_since(self, since);
+    }
+
+    fn traced(&self, ops: &[OpTrace]) {
+        Session::traced(self, ops);
     }
 
     fn view(&self) -> Arc<AppliedView> {
@@ -34,6 +48,9 @@ impl Engine for Session {
         let mut metrics = Metrics::default();
         let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
         metrics.counters.insert("napari_cuda_encoder_resets", read(&stats.encoder_resets));
+        metrics.counters.insert("napari_cuda_watchdog_requests", read(&stats.idr_reminders));
+        metrics.counters.insert("napari_cuda_watchdog_resets", read(&stats.watchdog_resets));
+        metrics.gauges.insert("napari_cuda_watchdog_state", f64::from(self.watchdog().severity()));
         metrics.counters.insert("napari_cuda_device_resets", read(&stats.device_resets));
         metrics.counters.insert("napari_cuda_rendered_total", read(&stats.frames));
         metrics.counters.insert("napari_cuda_captures_dropped", read(&stats.frames_dropped));
@@ -53,7 +70,39 @@ impl Engine for Session {
                 metrics.histograms.insert(name, summary.into());
             }
         }
+        for (step, name) in [
+            (Step::Reduced, "napari_cuda_op_reduced_ms"),
+            (Step::Planned, "napari_cuda_op_planned_ms"),
+            (Step::Loaded, "napari_cuda_op_loaded_ms"),
+            (Step::Rendered, "napari_cuda_op_rendered_ms"),
+            (Step::Applied, "napari_cuda_op_applied_ms"),
+            (Step::Captured, "napari_cuda_op_captured_ms"),
+            (Step::Encoded, "napari_cuda_op_encoded_ms"),
+            (Step::Sent, "napari_cuda_op_sent_ms"),
+            (Step::Painted, "napari_cuda_op_painted_ms"),
+        ] {
+            if let Some(summary) = stats.step(step) {
+                metrics.histograms.insert(name, summary.into());
+            }
+        }
         metrics
+    }
+
+    fn vitals(&self, since: &[u64]) -> Vitals {
+        let stats = self.stats();
+        // Counted first: what comes meanwhile is looked at again the next time.
+        let samples = stats.samples().to_vec();
+        let recent = |stage: Stage| {
+            let summary = stats.summary_after(stage, since.get(stage as usize).copied().unwrap_or(0))?;
+            Some((stage.name(), Latency { p50_ms: summary.p50_ms, p99_ms: summary.p99_ms }))
+        };
+        Vitals {
+            stages: Stage::ALL.into_iter().filter_map(recent).collect(),
+            samples,
+            tiles_missing: stats.tiles_missing.load(Ordering::Relaxed),
+            watchdog: self.watchdog(),
+            watchdog_resets: stats.watchdog_resets.load(Ordering::Relaxed),
+        }
     }
 }
 

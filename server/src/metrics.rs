@@ -60,6 +60,11 @@ pub(crate) fn add(counter: &AtomicU64, n: u64) {
     counter.fetch_add(n, Ordering::Relaxed);
 }
 
+/// Tasks of the async runtime that calls this: sockets, timers, connections. It comes back to where it was when clients leave.
+fn alive_tasks() -> Option<usize> {
+    tokio::runtime::Handle::try_current().ok().map(|runtime| runtime.metrics().num_alive_tasks())
+}
+
 /// How the pixel channel stands.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct PixelGauges {
@@ -69,6 +74,16 @@ pub(crate) struct PixelGauges {
     pub(crate) queue_depth: usize,
     /// Number of the newest IDR among all access units, and its wall clock.
     pub(crate) last_key: Option<(u64, f64)>,
+    /// Whether any of them could take a packet, or there are none.
+    pub(crate) hungry: bool,
+    /// Most bytes that any of them has waiting.
+    pub(crate) queued_bytes: u64,
+    /// Most bytes on their way to any of them.
+    pub(crate) in_flight_bytes: u64,
+    /// Longest round trip to any of them.
+    pub(crate) rtt_ms: f64,
+    /// Measured delivery to the slowest of them, bits per second.
+    pub(crate) slowest_bps: Option<f64>,
 }
 
 /// The document at `/metrics.json`.
@@ -110,7 +125,13 @@ impl Reporter {
         metrics.gauges.extend([
             ("napari_cuda_frame_queue_depth", pixel.queue_depth as f64),
             ("napari_cuda_pixel_clients", pixel.clients as f64),
+            ("napari_cuda_pixel_hungry", f64::from(u8::from(pixel.hungry))),
+            ("napari_cuda_pixel_queued_bytes", pixel.queued_bytes as f64),
+            ("napari_cuda_pixel_in_flight_bytes", pixel.in_flight_bytes as f64),
+            ("napari_cuda_pixel_rtt_ms", pixel.rtt_ms),
         ]);
+        metrics.gauges.extend(pixel.slowest_bps.map(|bps| ("napari_cuda_pixel_slowest_bps", bps)));
+        metrics.gauges.extend(alive_tasks().map(|tasks| ("num_alive_tasks", tasks as f64)));
         if let Some((seq, ts)) = pixel.last_key {
             metrics.gauges.extend([("napari_cuda_last_key_seq", seq as f64), ("napari_cuda_last_key_ts", ts)]);
         }

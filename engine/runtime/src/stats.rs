@@ -90,9 +90,11 @@ impl Track {
         (self.min, self.max) = (self.min.min(took), self.max.max(took));
     }
 
-    fn summary(&self) -> Option<Summary> {
-        let last = *self.recent.back()?;
-        let mut sorted: Vec<Duration> = self.recent.iter().copied().collect();
+    /// Of all that is remembered and is not among the first `before` samples.
+    fn summary(&self, before: u64) -> Option<Summary> {
+        let newest = usize::try_from(self.count.saturating_sub(before)).unwrap_or(usize::MAX);
+        let mut sorted: Vec<Duration> = self.recent.iter().rev().take(newest).copied().collect();
+        let last = *sorted.first()?;
         sorted.sort_unstable();
         let ms = |took: Duration| took.as_secs_f64() * 1e3;
         // The smallest sample that so many percent do not exceed.
@@ -175,7 +177,7 @@ impl Stats {
 
     /// How long ops took lately to get to `step` from the one before; `None` before the first.
     pub fn step(&self, step: Step) -> Option<Summary> {
-        self.steps.lock().unwrap_or_else(PoisonError::into_inner)[step as usize].summary()
+        self.steps.lock().unwrap_or_else(PoisonError::into_inner)[step as usize].summary(0)
     }
 
     /// Adds one to a counter.
@@ -185,7 +187,18 @@ impl Stats {
 
     /// How long a stage took lately; `None` before its first sample.
     pub fn summary(&self, stage: Stage) -> Option<Summary> {
-        self.tracks.lock().unwrap_or_else(PoisonError::into_inner)[stage as usize].summary()
+        self.tracks.lock().unwrap_or_else(PoisonError::into_inner)[stage as usize].summary(0)
+    }
+
+    /// How many samples of each stage there were, in the order of [`Stage::ALL`].
+    pub fn samples(&self) -> [u64; Stage::ALL.len()] {
+        let tracks = self.tracks.lock().unwrap_or_else(PoisonError::into_inner);
+        std::array::from_fn(|stage| tracks[stage].count)
+    }
+
+    /// Like [`Self::summary`], without the first `before` samples: what came since there were that many.
+    pub fn summary_after(&self, stage: Stage, before: u64) -> Option<Summary> {
+        self.tracks.lock().unwrap_or_else(PoisonError::into_inner)[stage as usize].summary(before)
     }
 }
 
@@ -204,5 +217,17 @@ mod tests {
         assert_eq!((summary.last_ms, summary.p50_ms), (12.0, 49.0));
         assert!(summary.p99_ms <= 100.0 && summary.p90_ms < summary.p99_ms);
         assert_eq!(stats.summary(Stage::Plan), None);
+    }
+
+    #[test]
+    fn what_came_since_a_count_is_told_apart() {
+        let stats = Stats::default();
+        (1..=5).for_each(|ms| stats.record(Stage::Render, Duration::from_millis(ms)));
+        let before = stats.samples();
+        assert_eq!(before[Stage::Render as usize], 5);
+        assert_eq!(stats.summary_after(Stage::Render, 5), None);
+        (7..=9).for_each(|ms| stats.record(Stage::Render, Duration::from_millis(ms)));
+        let since = stats.summary_after(Stage::Render, 5).unwrap();
+        assert_eq!((since.p50_ms, since.p99_ms, since.last_ms), (8.0, 9.0, 9.0));
     }
 }

@@ -9,6 +9,7 @@ mod faults;
 mod mirror;
 mod notice;
 mod outbox;
+mod telemetry;
 
 pub(crate) use outbox::{OUTBOX_BYTES, Outbox, Outgoing};
 
@@ -46,7 +47,7 @@ pub(crate) struct Hub {
     engine: OnceLock<Weak<dyn Engine>>,
     state: Mutex<State>,
     fanout: Fanout,
-    telling_viewers: Mutex<()>,
+    reports: Mutex<telemetry::Reports>,
     counters: Counters,
     reporter: Reporter,
 }
@@ -94,7 +95,7 @@ impl Hub {
             engine: OnceLock::new(),
             state: Mutex::new(state),
             fanout: Fanout::default(),
-            telling_viewers: Mutex::default(),
+            reports: Mutex::default(),
             counters: Counters::default(),
             reporter: Reporter::default(),
         }
@@ -110,6 +111,7 @@ impl Hub {
         if self.engine.set(Arc::downgrade(engine)).is_err() {
             warn!("an engine is already attached");
         }
+        self.fanout.attach(engine, self.ambient.now());
     }
 
     fn engine(&self) -> Option<Arc<dyn Engine>> {
@@ -266,20 +268,17 @@ impl Hub {
 
     /// A new viewer of the stream, bound to a session or not.
     pub(crate) fn watch(&self, session: Option<String>) -> Arc<Viewer> {
-        let viewer = self.fanout.join(session.clone());
+        let viewer = self.fanout.join(session.clone(), self.ambient.now());
         // The session may have ended while the socket was being upgraded.
         if let Some(session) = session.filter(|session| !self.has_session(session)) {
             self.fanout.end_session(&session);
         }
-        self.viewers_changed();
-        self.request_due_idr();
         viewer
     }
 
     /// A viewer is gone.
     pub(crate) fn unwatch(&self, viewer: &Viewer) {
-        self.fanout.leave(viewer);
-        self.viewers_changed();
+        self.fanout.leave(viewer, self.ambient.now());
     }
 
     /// All viewers.
@@ -289,29 +288,11 @@ impl Hub {
 
     /// Asks for an IDR, at once or as soon as its urgency allows.
     pub(crate) fn want_idr(&self, urgency: Urgency) {
-        self.fanout.want_idr(urgency);
-        self.request_due_idr();
-    }
-
-    /// Asks for the IDR whose time has come, if there is one.
-    pub(crate) fn request_due_idr(&self) {
-        if self.fanout.take_due_idr(self.ambient.now())
-            && let Some(engine) = self.engine()
-        {
-            engine.request_idr();
-        }
+        self.fanout.want_idr(urgency, self.ambient.now());
     }
 
     fn has_session(&self, session: &str) -> bool {
         locked(&self.state).clients.values().any(|client| client.session == session)
-    }
-
-    fn viewers_changed(&self) {
-        // Counting and telling are one step, or an older count could be told last.
-        let _order = locked(&self.telling_viewers);
-        if let Some(engine) = self.engine() {
-            engine.set_viewers(self.fanout.viewers());
-        }
     }
 
     /// Time and chance.
@@ -460,7 +441,7 @@ impl Sink for Hub {
     }
 
     fn packet(&self, packet: Packet) {
-        self.fanout.packet(&packet, self.ambient.now(), &self.counters);
+        self.fanout.packet(packet, self.ambient.now(), &self.counters);
     }
 }
 

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 const NEWCOMER_SPACING: Duration = Duration::from_millis(100);
 /// Least time from an IDR to the next that commands get, all of them together.
 const COMMAND_SPACING: Duration = Duration::from_secs(1);
-/// Least time from an IDR to the next that viewers get who fell behind, and how long an unanswered request is left in peace.
-pub(crate) const RECOVERY_SPACING: Duration = Duration::from_secs(2);
+/// Least time from an IDR to the next that viewers get who fell behind.
+const RECOVERY_SPACING: Duration = Duration::from_secs(2);
 
 /// Why an IDR is wanted; the most urgent comes last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,7 +32,8 @@ impl Urgency {
 }
 
 /// What is wanted and what was asked. Feed it with [`Self::want`] and [`Self::answered`]; ask the encoder whenever
-/// [`Self::take_due`] says so, which it next does at [`Self::due`].
+/// [`Self::take_due`] says so, which it next does at [`Self::due`]. A request that is not answered is the business of the engine's
+/// keyframe watchdog.
 #[derive(Debug, Default)]
 pub(crate) struct IdrRequests {
     /// The most urgent wish that no IDR has met.
@@ -49,20 +50,15 @@ impl IdrRequests {
         self.wanted = self.wanted.max(Some(urgency));
     }
 
-    /// When to ask; a time that has passed means now, `None` means never. `waiting`: whether some viewer shows nothing until the
-    /// next IDR.
-    pub(crate) fn due(&self, now: Instant, waiting: bool) -> Option<Instant> {
-        let spacing = if self.under_way {
-            (waiting || self.wanted.is_some()).then_some(RECOVERY_SPACING)
-        } else {
-            self.wanted.map(Urgency::spacing)
-        };
-        spacing.map(|spacing| self.last.map_or(now, |last| last + spacing))
+    /// When to ask; a time that has passed means now, `None` means never.
+    pub(crate) fn due(&self, now: Instant) -> Option<Instant> {
+        let urgency = self.wanted.filter(|_| !self.under_way)?;
+        Some(self.last.map_or(now, |last| last + urgency.spacing()))
     }
 
     /// Whether to ask now; if so, the caller must.
-    pub(crate) fn take_due(&mut self, now: Instant, waiting: bool) -> bool {
-        let ask = self.due(now, waiting).is_some_and(|due| due <= now);
+    pub(crate) fn take_due(&mut self, now: Instant) -> bool {
+        let ask = self.due(now).is_some_and(|due| due <= now);
         if ask {
             *self = Self { wanted: None, last: Some(now), under_way: true };
         }
@@ -95,7 +91,7 @@ mod tests {
             while let Some((_, urgency)) = wants.next_if(|(when, _)| *when <= at) {
                 idr.want(urgency);
             }
-            if idr.take_due(start + at, false) {
+            if idr.take_due(start + at) {
                 assert_eq!(answer, None, "asked again before the answer");
                 answer = Some(at + 16 * MS);
             }
@@ -149,18 +145,17 @@ mod tests {
         idr.answered(start);
         idr.want(Urgency::Command);
         idr.answered(start + 500 * MS);
-        assert_eq!(idr.due(start + 600 * MS, false), None);
+        assert_eq!(idr.due(start + 600 * MS), None);
     }
 
     #[test]
-    fn an_unanswered_request_is_repeated_while_someone_needs_it() {
+    fn an_unanswered_request_is_left_to_the_watchdog() {
         let (mut idr, start) = (IdrRequests::default(), Instant::now());
         idr.want(Urgency::Newcomer);
-        assert!(idr.take_due(start, true));
+        assert!(idr.take_due(start));
         idr.want(Urgency::Newcomer);
-        assert!(!idr.take_due(start + RECOVERY_SPACING - MS, true), "one is under way");
-        assert!(idr.take_due(start + RECOVERY_SPACING, true));
-        assert_eq!(idr.due(start + RECOVERY_SPACING, true), Some(start + 2 * RECOVERY_SPACING));
-        assert_eq!(idr.due(start + RECOVERY_SPACING, false), None, "nobody waits any more");
+        assert_eq!(idr.due(start + 60 * RECOVERY_SPACING), None, "one is under way");
+        idr.answered(start + 60 * RECOVERY_SPACING);
+        assert_eq!(idr.due(start + 60 * RECOVERY_SPACING), None, "it served both");
     }
 }

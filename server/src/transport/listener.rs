@@ -96,7 +96,7 @@ impl Listeners {
         };
         tokio::select! {
             _ = accept => {}
-            () = pixel_socket::request_idrs(&hub) => {}
+            () = pixel_socket::attend(&hub) => {}
             () = shutdown => {}
         }
         hub.shut_down();

@@ -1,8 +1,8 @@
 //! How to decode the pixel channel (PROTOCOL §§5.5, 10.4).
 
-use crate::pixel::RECOVERY_SPACING;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use nc_engine::KEYFRAME_GRACE;
 use nc_engine::api::{BitstreamError, StreamConfig, avcc_record};
 use nc_protocol::notify::{LatencyPolicy, Stream};
 
@@ -15,7 +15,7 @@ pub(crate) fn stream(config: &StreamConfig) -> Result<Stream, BitstreamError> {
         frame_size: [config.size.width, config.size.height],
         nal_length_size: 4,
         avcc: STANDARD.encode(avcc_record(&config.parameter_sets)?),
-        latency_policy: LatencyPolicy { max_buffer_ms: 120.0, grace_keyframe_ms: 1e3 * RECOVERY_SPACING.as_secs_f64() },
+        latency_policy: LatencyPolicy { max_buffer_ms: 120.0, grace_keyframe_ms: 1e3 * KEYFRAME_GRACE.as_secs_f64() },
         vt_hint: None,
     })
 }

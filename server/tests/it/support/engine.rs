@@ -6,11 +6,12 @@ use nc_engine::api::scene::{
     AppliedView, Axis, AxisKind, Dataset, Depiction, ImageInfo, LayerControls, LayerView, LevelInfo, OpSeq, PlanePose,
     SourceKind, Thumbnail,
 };
-use nc_engine::api::{Packet, ParameterSets, RawIntent, StreamConfig};
+use nc_engine::api::{OpTrace, Packet, ParameterSets, RawIntent, StreamConfig};
 use nc_server::Metrics;
-use nc_server::engine::{Busy, Engine};
+use nc_protocol::extension::Latency;
+use nc_server::engine::{Busy, Engine, Vitals};
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 use tokio::sync::{mpsc, watch};
 
 /// The parameter sets of the example in PROTOCOL §5.5.
@@ -32,6 +33,9 @@ pub(crate) struct FakeEngine {
     intents: tokio::sync::Mutex<mpsc::Receiver<RawIntent>>,
     pub(crate) idr_requests: watch::Sender<usize>,
     pub(crate) viewers: watch::Sender<usize>,
+    pub(crate) hungry: watch::Sender<bool>,
+    pub(crate) waits_since: watch::Sender<Option<Instant>>,
+    pub(crate) traced: watch::Sender<Vec<OpTrace>>,
 }
 
 impl FakeEngine {
@@ -57,12 +61,20 @@ impl FakeEngine {
             intents: tokio::sync::Mutex::new(intents),
             idr_requests: watch::Sender::new(0),
             viewers: watch::Sender::new(0),
+            hungry: watch::Sender::new(true),
+            waits_since: watch::Sender::new(None),
+            traced: watch::Sender::new(Vec::new()),
         }
     }
 
     /// The next intent that the server handed over.
     pub(crate) async fn intent(&self) -> RawIntent {
         tokio::time::timeout(PATIENCE, self.intents.lock().await.recv()).await.expect("an intent").unwrap()
+    }
+
+    /// The next intent, if the server handed one over.
+    pub(crate) fn try_intent(&self) -> Option<RawIntent> {
+        self.intents.try_lock().ok()?.try_recv().ok()
     }
 
     /// Waits until the encoder was asked for so many IDRs.
@@ -89,6 +101,23 @@ impl Engine for FakeEngine {
 
     fn set_viewers(&self, viewers: usize) {
         self.viewers.send_replace(viewers);
+    }
+
+    fn set_hungry(&self, hungry: bool) {
+        self.hungry.send_replace(hungry);
+    }
+
+    fn viewer_waits_since(&self, since: Option<Instant>) {
+        self.waits_since.send_replace(since);
+    }
+
+    fn traced(&self, ops: &[OpTrace]) {
+        self.traced.send_modify(|traced| traced.extend_from_slice(ops));
+    }
+
+    fn vitals(&self, since: &[u64]) -> Vitals {
+        let latency = Latency { p50_ms: 1.0, p99_ms: 2.0 };
+        Vitals { stages: vec![("total", latency)], samples: vec![since.first().map_or(1, |n| n + 1)], ..Vitals::default() }
     }
 
     fn view(&self) -> Arc<AppliedView> {

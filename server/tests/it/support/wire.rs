@@ -134,13 +134,17 @@ impl Viewer {
 
     /// The next packet's header and access unit; `None` at the end.
     pub(crate) async fn packet(&mut self) -> Option<(Header, Vec<u8>)> {
-        match tokio::time::timeout(PATIENCE, self.socket.next()).await.expect("a packet")? {
-            Ok(Message::Binary(bytes)) => {
-                let (header, unit) = Header::decode(&bytes).unwrap();
-                Some((header, unit.to_vec()))
+        loop {
+            match tokio::time::timeout(PATIENCE, self.socket.next()).await.expect("a packet")? {
+                Ok(Message::Binary(bytes)) => {
+                    let (header, unit) = Header::decode(&bytes).unwrap();
+                    return Some((header, unit.to_vec()));
+                }
+                // Reading on answers it.
+                Ok(Message::Ping(_)) => {}
+                Ok(Message::Close(_)) | Err(_) => return None,
+                Ok(other) => panic!("unexpected {other:?}"),
             }
-            Ok(Message::Close(_)) | Err(_) => None,
-            Ok(other) => panic!("unexpected {other:?}"),
         }
     }
 }
