@@ -1,5 +1,6 @@
 //! What a driver of the engine (server, terminal, bench) sends in and gets out.
 
+pub use nc_core::control::echoes::{Echo, merged_for};
 use nc_core::data::CanvasSize;
 pub use nc_core::ledger::{Op, OpKind, OpTrace, Origin, Outcome, Step};
 use nc_core::scene::AppliedView;
@@ -65,13 +66,13 @@ pub enum Event {
         /// What became of it.
         outcome: Result<Accepted, Rejection>,
     },
-    /// An accepted camera command, for everyone (PROTOCOL §5.3, modes other than "pose").
+    /// An accepted camera command, for its sender alone; others are told with [`Applied::echoes`] (PROTOCOL §5.3).
     CameraEcho {
         /// Who sent it.
         client: ClientId,
         /// Which intent.
         intent_id: String,
-        /// "zoom", "pan", "reset", "set".
+        /// "zoom", "pan", "orbit", "reset", "set".
         mode: &'static str,
         /// The applied value.
         delta: Value,
@@ -102,7 +103,9 @@ pub struct Applied {
     pub dims: bool,
     /// The camera pose changed.
     pub pose: bool,
-    /// Layers whose controls changed.
+    /// The camera commands since the last change, in order, for everyone but their senders: see [`merged_for`].
+    pub echoes: Vec<Echo>,
+    /// Layers whose controls changed; once per layer and author.
     pub layers: Vec<LayerChange>,
     /// Indices of layers whose thumbnail changed.
     pub thumbnails: Vec<usize>,

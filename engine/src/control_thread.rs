@@ -4,11 +4,12 @@
 use crate::api::{Accepted, Applied, ClientId, Event, LayerChange, RawIntent, Rejection, Sink};
 use crate::inbox::{Inbox, Work};
 use crate::load::Load;
-use nc_core::control::{Changes, Intent, Reduced, Rejection as Refused, reduce};
+use nc_core::control::{Changes, Echo, Echoes, Intent, Reduced, Rejection as Refused, reduce};
 use nc_core::exchange::{SharedLedger, Signal};
 use nc_core::ledger::{AppliedCommit, OpTrace, Origin, Step};
 use nc_core::scene::AppliedView;
 use nc_runtime::{SourceSlot, Stats, conclude};
+use serde_json::Value;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -25,6 +26,8 @@ pub(crate) struct Control {
     pub(crate) sink: Arc<dyn Sink>,
     /// The view that the outside was last told of.
     pub(crate) announced: Arc<AppliedView>,
+    /// Camera commands that the outside was not told of yet.
+    pub(crate) echoes: Echoes,
 }
 
 impl Control {
@@ -41,7 +44,7 @@ impl Control {
         }
     }
 
-    fn intent(&self, raw: RawIntent) {
+    fn intent(&mut self, raw: RawIntent) {
         let RawIntent { client, intent_id, .. } = &raw;
         let (outcome, echo) = match self.accept(&raw) {
             Ok((accepted, echo)) => (Ok(accepted), echo),
@@ -53,6 +56,10 @@ impl Control {
         let delta = outcome.as_ref().ok().map(|a| a.applied_value.clone());
         self.sink.event(Event::Ack { client: *client, intent_id: intent_id.clone(), outcome });
         if let (Some(mode), Some(delta)) = (echo, delta) {
+            if let Value::Object(delta) = delta.clone() {
+                let ndisplay = *self.ledger.state().view.ndisplay.get();
+                self.echoes.accept(Echo { client: client.0, ndisplay, mode, delta });
+            }
             self.sink.event(Event::CameraEcho { client: *client, intent_id: intent_id.clone(), mode, delta });
         }
     }
@@ -89,6 +96,8 @@ impl Control {
                 });
                 conclude(&stamped.collect::<Vec<_>>(), &self.stats);
                 self.inbox.forget_data_warnings();
+                // What moved the camera over the old dataset says nothing of the new one.
+                self.echoes.take();
                 self.mirror(commit);
                 self.render.notify();
             }
@@ -107,7 +116,8 @@ impl Control {
         }
         let changes = Changes::between(&self.announced, &commit);
         self.announced = commit.view.clone();
-        if changes.is_empty() {
+        let echoes = self.echoes.take();
+        if changes.is_empty() && echoes.is_empty() {
             return;
         }
         let layers = changes.layers.into_iter().map(|change| LayerChange {
@@ -120,6 +130,7 @@ impl Control {
             dataset: changes.dataset,
             dims: changes.dims,
             pose: changes.pose,
+            echoes,
             layers: layers.collect(),
             thumbnails: changes.thumbnails,
         }));

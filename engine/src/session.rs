@@ -6,6 +6,7 @@ use crate::engine::{Engine, EngineError};
 use crate::inbox::Inbox;
 use crate::load::{self, LoadError, Prepared};
 use crate::outputs::{EncodeTeller, RenderTeller, SteadyWall};
+use nc_core::control::Echoes;
 use nc_core::data::lod::LevelPolicy;
 use nc_core::data::{CanvasSize, ColorRange};
 use nc_core::exchange::{SharedLedger, Signal};
@@ -116,6 +117,7 @@ impl Session {
             stats: stats.clone(),
             sink,
             announced,
+            echoes: Echoes::default(),
         };
         let control =
             std::thread::Builder::new().name("control".into()).spawn(move || supervised("control", || control.run()))?;

@@ -17,6 +17,7 @@ mod hub;
 mod metrics;
 mod pixel;
 pub mod session;
+pub mod testing;
 mod transport;
 mod wire;
 
@@ -28,7 +29,10 @@ pub use transport::{Bound, ServeError};
 use ambient::Ambient;
 use hub::Hub;
 use nc_engine::api::Sink;
+use nc_protocol::extension::Telemetry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::time::MissedTickBehavior;
 use transport::Listeners;
 
 /// A server whose listeners are bound and wait for [`Self::run`].
@@ -46,7 +50,7 @@ impl Server {
     /// When an address cannot be bound; the error names it and what to do.
     pub async fn bind(config: &Config, ambient: Arc<dyn Ambient>) -> Result<Self, ServeError> {
         let listeners = Listeners::bind(config).await?;
-        Ok(Self { listeners, hub: Arc::new(Hub::new(ambient, config.fps.value)) })
+        Ok(Self { listeners, hub: Arc::new(Hub::new(ambient, config.fps.value, session::Drive::Everyone)) })
     }
 
     /// The addresses that were bound.
@@ -62,7 +66,22 @@ impl Server {
     /// Serves until `shutdown` resolves, then says goodbye to everyone.
     pub async fn run(self, engine: Arc<dyn Engine>, shutdown: impl Future<Output = ()>) {
         self.hub.attach(&engine);
-        self.listeners.serve(self.hub, shutdown).await;
+        let hub = Arc::clone(&self.hub);
+        tokio::select! {
+            () = self.listeners.serve(self.hub, shutdown) => {}
+            () = tell_telemetry(&hub) => {}
+        }
+    }
+}
+
+/// Tells telemetry to those who asked, for ever.
+async fn tell_telemetry(hub: &Hub) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(1) / Telemetry::RATE_HZ);
+    // After a stall one report is enough.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        hub.tell_telemetry();
     }
 }
 

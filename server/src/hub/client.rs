@@ -1,7 +1,14 @@
 //! What the hub knows of one client.
 
-use super::outbox::Outbox;
+use super::notice::{Addressed, Notice};
+use super::outbox::{Frame, Outbox};
 use crate::session::history::Sequence;
+use crate::session::roles::equal;
+use nc_engine::api::ClientId;
+use nc_protocol::extension;
+use nc_protocol::handshake::Hello;
+use nc_protocol::resume::DeltaToken;
+use nc_protocol::validate::Dialect;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -10,11 +17,23 @@ const MAX_PENDING: usize = 1024;
 
 /// One client.
 pub(super) struct Client {
-    pub(super) session: String,
+    id: ClientId,
+    pub(super) session: Arc<str>,
     key: String,
     pub(super) outbox: Arc<Outbox>,
-    pub(super) sequence: Sequence,
+    sequence: Sequence,
+    dialect: Dialect,
+    pub(super) asks: Asks,
     pending: VecDeque<Pending>,
+}
+
+/// The frames that a client asked for by name.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asks {
+    pub(super) telemetry: bool,
+    pub(super) level: bool,
+    pub(super) role: bool,
+    pub(super) feedback: bool,
 }
 
 /// An intent that awaits its answer.
@@ -28,8 +47,27 @@ pub(super) struct Pending {
 }
 
 impl Client {
-    pub(super) fn new(session: String, key: String, outbox: Arc<Outbox>) -> Self {
-        Self { session, key, outbox, sequence: Sequence::default(), pending: VecDeque::new() }
+    pub(super) fn new(id: ClientId, hello: &Hello, session: Arc<str>, key: String, outbox: Arc<Outbox>) -> Self {
+        let asks = Asks {
+            telemetry: hello.wants(extension::TELEMETRY),
+            level: hello.wants(extension::LEVEL),
+            role: hello.wants(extension::ROLE),
+            feedback: hello.wants(extension::FEEDBACK),
+        };
+        let (sequence, pending) = (Sequence::default(), VecDeque::new());
+        Self { id, session, key, outbox, sequence, dialect: Dialect::of(hello), asks, pending }
+    }
+
+    /// Puts a notice into the outbox, unless the client's dialect leaves it out. `token` follows it, where its topic has a history;
+    /// `timestamp` in seconds since the Unix epoch.
+    pub(super) fn tell(&mut self, notice: &Arc<Notice>, token: Option<DeltaToken>, timestamp: f64) {
+        if !notice.concerns(self.dialect) {
+            return;
+        }
+        let sequence = notice.topic().map(|topic| self.sequence.next(topic)).zip(token);
+        let intent = notice.intent_of(self.id).map(str::to_owned);
+        let (notice, dialect, session) = (Arc::clone(notice), self.dialect, Arc::clone(&self.session));
+        self.outbox.push(Frame::Notice(Addressed { notice, dialect, session, timestamp, sequence, intent }));
     }
 
     /// Remembers an intent. False when too many are open.
@@ -56,7 +94,6 @@ impl Client {
 
     /// Whether `key` is the client's, in a time that does not depend on where they differ.
     pub(super) fn holds(&self, key: &str) -> bool {
-        let (mine, given) = (self.key.as_bytes(), key.as_bytes());
-        mine.len() == given.len() && mine.iter().zip(given).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
+        equal(&self.key, key)
     }
 }

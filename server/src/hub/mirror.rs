@@ -1,69 +1,93 @@
-//! What everybody is told of a change of the applied view.
+//! What is told of a change of the applied view, to whom, and in which order: the echoes of the frame, dims, pose, layers.
 //!
 //! What is news was found by the engine's mirrors. Nothing is held back here because it was told before: a key that is named although
 //! its value is the old one takes back what a failed op promised.
 
-use super::baseline::Baseline;
-use super::notice::Notice;
+use super::notice::{Meaning, Notice};
+use crate::ambient::Ambient;
 use crate::wire;
-use nc_engine::api::scene::AppliedView;
-use nc_engine::api::{Applied, ClientId};
+use nc_engine::api::scene::{AppliedView, LayerView};
+use nc_engine::api::{Applied, ClientId, LayerChange, merged_for};
 use nc_protocol::Kind;
-use nc_protocol::notify::Layers;
+use nc_protocol::notify::LayerData;
 use nc_protocol::scene::Controls;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
-/// What is to be told of one layer.
-#[derive(Default)]
-struct Change<'a> {
-    keys: Vec<&'a str>,
-    thumbnail: bool,
-    intent: Option<(ClientId, String)>,
+/// Who is told.
+#[derive(Debug)]
+pub(super) enum Audience {
+    Everyone,
+    Only(ClientId),
+    AllBut(Arc<BTreeSet<ClientId>>),
 }
 
-/// What is to be told of a change, in order. `fps` as in [`wire::scene`], `now` in seconds since the Unix epoch.
-pub(super) fn notices(applied: &Applied, fps: f32, now: f64) -> Vec<Notice> {
-    if applied.dataset {
-        return Baseline::of(&applied.view, fps).notices;
-    }
-    let dims = applied.dims.then(|| Notice::new(Kind::Dims, &wire::dims(&applied.view)));
-    let pose = applied.pose.then(|| Notice::new(Kind::Camera, &wire::pose(&applied.view)));
-    dims.into_iter().chain(pose).chain(layers(applied, now)).collect()
+/// A notice and who is told it.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub(super) notice: Arc<Notice>,
+    pub(super) audience: Audience,
 }
 
-/// One notice per layer that changed.
-fn layers(applied: &Applied, now: f64) -> impl Iterator<Item = Notice> {
-    let mut changes: BTreeMap<usize, Change<'_>> = BTreeMap::new();
-    for change in &applied.layers {
-        let entry = changes.entry(change.layer).or_default();
-        entry.keys.extend(&change.keys);
-        entry.intent.clone_from(&change.intent);
+impl Told {
+    pub(super) fn everyone(notice: Notice) -> Self {
+        Self { notice: Arc::new(notice), audience: Audience::Everyone }
     }
-    for &layer in &applied.thumbnails {
-        changes.entry(layer).or_default().thumbnail = true;
-    }
-    changes.into_iter().filter_map(move |(n, change)| layer(&applied.view, n, change, now))
 }
 
-fn layer(view: &AppliedView, n: usize, change: Change<'_>, now: f64) -> Option<Notice> {
-    let layer = view.layers.get(n)?;
-    let controls = only(wire::controls(&layer.controls), &change.keys);
-    let controls = Some(controls).filter(|controls| *controls != Controls::default());
-    let thumbnail = change.thumbnail.then(|| wire::thumbnail(&layer.thumbnail, now));
-    if controls.is_none() && thumbnail.is_none() {
-        return None;
+/// What is to be told of a change within one dataset, in order. `before` is the view that was told of last.
+pub(super) fn tell(applied: &Applied, before: Option<&AppliedView>, ambient: &dyn Ambient) -> Vec<Told> {
+    let view = &applied.view;
+    let dims = applied.dims.then(|| Told::everyone(Notice::ready(Kind::Dims, &wire::dims(view), ambient.random())));
+    let pose = applied.pose.then(|| Told::everyone(Notice::ready(Kind::Camera, &wire::pose(view), ambient.random())));
+    let layers = applied.layers.iter().flat_map(|change| layer(view, change, ambient));
+    let scale = before.and_then(|before| multiscale(before, view, ambient));
+    let at = ambient.unix_seconds();
+    let thumbnails = applied.thumbnails.iter().filter_map(|&n| {
+        let (layer, picture) = view.layers.get(n).map(|layer| (layer.spec.id.to_string(), Arc::clone(&layer.thumbnail)))?;
+        Some(Notice::new(Meaning::Thumbnail { layer, picture, at }, ambient.random()))
+    });
+    let layers = layers.chain(scale).chain(thumbnails).map(Told::everyone);
+    echoes(applied, ambient).into_iter().chain(dims).chain(pose).chain(layers).collect()
+}
+
+/// The camera commands of others since the last frame. Whoever sent one was told so at once, and is told only of the others.
+fn echoes(applied: &Applied, ambient: &dyn Ambient) -> Vec<Told> {
+    let authors: Arc<BTreeSet<ClientId>> = Arc::new(applied.echoes.iter().map(|echo| ClientId(echo.client)).collect());
+    // No client has the number 0.
+    let others = (ClientId(0), Audience::AllBut(Arc::clone(&authors)));
+    let each = authors.iter().map(|&author| (author, Audience::Only(author)));
+    let mut told = Vec::new();
+    for (client, audience) in each.chain([others]) {
+        let echoes = merged_for(client.0, &applied.echoes).into_iter().filter_map(|(mode, delta)| wire::echo(mode, delta));
+        told.extend(echoes.map(|camera| {
+            let notice = Arc::new(Notice::ready(Kind::Camera, &camera, ambient.random()));
+            let audience = match &audience {
+                Audience::Only(author) => Audience::Only(*author),
+                _ => Audience::AllBut(Arc::clone(&authors)),
+            };
+            Told { notice, audience }
+        }));
     }
-    let payload = Layers { layer_id: layer.spec.id.to_string(), controls, thumbnail, ..Layers::default() };
-    let notice = Notice::new(Kind::Layers, &payload);
-    Some(match change.intent {
-        Some(author) => notice.by(author),
-        None => notice,
-    })
+    told
+}
+
+/// One change of one layer by one author: its controls and, where a volume is shown, what clients call the volume's.
+fn layer(view: &AppliedView, change: &LayerChange, ambient: &dyn Ambient) -> Vec<Notice> {
+    let Some(layer) = view.layers.get(change.layer) else { return Vec::new() };
+    let id = layer.spec.id.to_string();
+    let named = |key: &str| change.keys.contains(&key);
+    let controls = only(wire::controls(&layer.controls), named);
+    let controls = (controls != Controls::default())
+        .then(|| Meaning::Controls { layer: id.clone(), controls: Box::new(controls) });
+    let volume = (view.ndisplay == 3 && change.layer == 0).then(|| volume(layer, named)).filter(|data| *data != LayerData::default());
+    let volume = volume.map(|data| Meaning::Data { layer: id, data: Box::new(data) });
+    let notice = |meaning| Notice::new(meaning, ambient.random()).by(change.intent.clone());
+    controls.into_iter().chain(volume).map(notice).collect()
 }
 
 /// The controls that are named.
-fn only(all: Controls, keys: &[&str]) -> Controls {
-    let named = |key: &str| keys.contains(&key);
+fn only(all: Controls, named: impl Fn(&str) -> bool) -> Controls {
     Controls {
         visible: all.visible.filter(|_| named("visible")),
         opacity: all.opacity.filter(|_| named("opacity")),
@@ -76,4 +100,28 @@ fn only(all: Controls, keys: &[&str]) -> Controls {
         iso_threshold: all.iso_threshold.filter(|_| named("iso_threshold")),
         attenuation: all.attenuation.filter(|_| named("attenuation")),
     }
+}
+
+/// What the volume's keys say of the controls that are named (PROTOCOL §5.4).
+fn volume(layer: &LayerView, named: impl Fn(&str) -> bool) -> LayerData {
+    let controls = &layer.controls;
+    let all = wire::controls(controls);
+    LayerData {
+        render_mode: all.rendering.filter(|_| named("rendering")),
+        colormap: all.colormap.filter(|_| named("colormap")),
+        contrast_limits: all.contrast_limits.filter(|_| named("contrast_limits")),
+        opacity: all.opacity.filter(|_| named("opacity")),
+        sample_step: named("sample_step").then_some(controls.sample_step),
+        ..LayerData::default()
+    }
+}
+
+/// The level of a volume, when it changes while one is shown. Entering and leaving 3D is told by the dims.
+fn multiscale(before: &AppliedView, view: &AppliedView, ambient: &dyn Ambient) -> Option<Notice> {
+    let shown = before.ndisplay == 3 && view.ndisplay == 3;
+    let level = (before.level != view.level).then_some(view.level);
+    let downgraded = (before.downgraded != view.downgraded).then_some(view.downgraded);
+    let layer = view.layers.first().filter(|_| shown && (level.is_some() || downgraded.is_some()))?.spec.id.to_string();
+    let data = Box::new(LayerData { level, downgraded, ..LayerData::default() });
+    Some(Notice::new(Meaning::Data { layer, data }, ambient.random()))
 }

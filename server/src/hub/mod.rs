@@ -1,17 +1,23 @@
 //! Where the engine and the clients meet: takes what the engine tells, keeps what a newcomer must be told, and sends to everyone in
 //! one order.
 //!
-//! Lock order: `state`, then a client's outbox. Large payloads are built outside `state`.
+//! Lock order: `state`, then a client's outbox. Under `state` notices are addressed and pushed; what everybody is told is made JSON by
+//! the first task that writes it.
 
 mod baseline;
 mod client;
+mod extras;
 mod faults;
+mod join;
 mod mirror;
 mod notice;
 mod outbox;
+mod seat;
 mod telemetry;
 
+pub(crate) use join::Admitted;
 pub(crate) use outbox::{OUTBOX_BYTES, Outbox, Outgoing};
+pub(crate) use seat::Seat;
 
 use crate::ambient::Ambient;
 use crate::engine::Engine;
@@ -19,23 +25,27 @@ use crate::locked;
 use crate::metrics::{Counters, Metrics, Report, Reporter, add};
 use crate::pixel::{Fanout, Urgency, Viewer};
 use crate::session::history::{History, Topic};
-use crate::session::{Close, goodbye, welcome};
+use crate::session::roles::Roles;
+use crate::session::{Close, Drive, Excess, goodbye};
 use crate::{commands, wire};
 use baseline::Baseline;
 use client::{Client, Pending};
-use faults::Faults;
+use faults::{Faults, severity};
+use mirror::{Audience, Told};
 use nc_engine::api::scene::AppliedView;
 use nc_engine::api::{Accepted, Applied, ClientId, Event, Packet, RawIntent, Rejection, Sink, StreamConfig};
-use nc_protocol::command::Call;
-use nc_protocol::handshake::{Hello, Reject};
+use nc_protocol::command::{Call, CommandError, ErrorStatus};
+use nc_protocol::handshake::Reject;
 use nc_protocol::liveness::{Empty, Goodbye};
 use nc_protocol::update::{AckError, StateAck, StateUpdate};
+use nc_protocol::validate::Dialect;
 use nc_protocol::{Head, Kind, Malformed};
-use notice::Notice;
+use notice::{Notice, checked};
+use outbox::Frame;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use tracing::{debug, warn};
 
 /// Where the engine and the clients meet.
@@ -55,36 +65,27 @@ pub(crate) struct Hub {
 struct State {
     clients: BTreeMap<ClientId, Client>,
     next_client: u64,
+    roles: Roles,
     view: Option<Arc<AppliedView>>,
-    /// Payload of `notify.stream`.
-    stream: Option<Arc<str>>,
-    /// Counts changes of `view`.
-    revision: u64,
     /// What a newcomer is told of `view`; made when the first one asks.
     baseline: Option<Arc<Baseline>>,
+    stream: Option<Arc<Notice>>,
     faults: Faults,
-    history: History,
+    history: History<Arc<Notice>>,
     closed: Option<Close>,
 }
 
-/// A client that was let in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Admitted {
-    pub(crate) client: ClientId,
-    pub(crate) session: String,
-}
-
 impl Hub {
-    /// A hub without engine and clients.
-    pub(crate) fn new(ambient: Arc<dyn Ambient>, fps: f32) -> Self {
-        let history = History::new(epoch(&*ambient));
+    /// A hub without engine and clients. `fps` are the most frames per second of the stream.
+    pub(crate) fn new(ambient: Arc<dyn Ambient>, fps: f32, drive: Drive) -> Self {
+        let history = History::new(epochs(&*ambient));
         let state = State {
             clients: BTreeMap::new(),
             next_client: 1,
+            roles: Roles::new(drive),
             view: None,
-            stream: None,
-            revision: 0,
             baseline: None,
+            stream: None,
             faults: Faults::default(),
             history,
             closed: None,
@@ -118,64 +119,9 @@ impl Hub {
         self.engine.get().and_then(Weak::upgrade)
     }
 
-    /// Lets a client in: it gets its welcome and its baseline, and from then on everything that changes.
-    pub(crate) fn join(&self, hello: &Hello, outbox: Arc<Outbox>) -> Admitted {
-        let session = uuid::Uuid::from_u128(self.ambient.random()).hyphenated().to_string();
-        let key = format!("{:032x}", self.ambient.random());
-        let (mut state, prepared) = self.state_with_baseline();
-        let client = ClientId(state.next_client);
-        state.next_client += 1;
-        let welcome = welcome(hello, &session, &key, &state.history, commands::names());
-        let mut newcomer = Client::new(session.clone(), key, outbox);
-        self.send_to(&newcomer, Kind::Welcome, "welcome", &welcome);
-        if let Some(baseline) = &prepared {
-            let stream = state.stream.clone().map(Notice::stream);
-            for notice in baseline.notices.iter().chain(&stream).chain(state.faults.iter()) {
-                self.deliver(&mut newcomer, client, notice, &state.history);
-            }
-        }
-        if let Some(close) = state.closed {
-            newcomer.outbox.finish(close);
-        }
-        state.clients.insert(client, newcomer);
-        drop(state);
-        add(&self.counters.state_connects, 1);
-        self.want_idr(Urgency::Newcomer);
-        Admitted { client, session }
-    }
-
-    /// The state, and the baseline of exactly the view that it holds. The baseline is built outside the lock, unless the view
-    /// changes faster than that.
-    fn state_with_baseline(&self) -> (MutexGuard<'_, State>, Option<Arc<Baseline>>) {
-        for _ in 0..4 {
-            let (revision, view) = {
-                let state = locked(&self.state);
-                match (&state.baseline, &state.view) {
-                    (None, Some(view)) => (state.revision, Arc::clone(view)),
-                    (baseline, _) => {
-                        let baseline = baseline.clone();
-                        return (state, baseline);
-                    }
-                }
-            };
-            let baseline = Arc::new(Baseline::of(&view, self.fps));
-            let mut state = locked(&self.state);
-            if state.revision == revision {
-                state.baseline = Some(baseline);
-            }
-        }
-        let mut state = locked(&self.state);
-        if state.baseline.is_none() {
-            state.baseline = state.view.as_ref().map(|view| Arc::new(Baseline::of(view, self.fps)));
-        }
-        let baseline = state.baseline.clone();
-        (state, baseline)
-    }
-
-    /// A client is gone; its bound pixel sockets end with it.
-    pub(crate) fn leave(&self, admitted: &Admitted) {
-        locked(&self.state).clients.remove(&admitted.client);
-        self.fanout.end_session(&admitted.session);
+    /// Whether a client may change the scene, or only watches.
+    pub(crate) fn may_drive(&self, client: ClientId) -> bool {
+        locked(&self.state).roles.may_drive(client.0)
     }
 
     /// Hands an intent to the engine.
@@ -184,13 +130,21 @@ impl Hub {
         if update.scope.trim().eq_ignore_ascii_case("camera") {
             add(&self.counters.camera_updates, 1);
         }
+        let pending = Pending { intent_id: intent_id.clone(), frame_id: frame_id.clone(), session: session.clone() };
+        let StateUpdate { scope, target, key, value } = update;
         let taken = {
             let mut state = locked(&self.state);
+            let drives = state.roles.may_drive(client.0);
             let Some(sender) = state.clients.get_mut(&client) else { return };
+            if !drives {
+                let details = Some(json!({ "scope": scope, "key": key }));
+                let (code, message) = ("state.forbidden".to_owned(), "this session only watches".to_owned());
+                drop(state);
+                return self.refuse(client, pending, false, AckError { code, message, details });
+            }
             // Before the engine knows of it, because the answer may come on another thread at once.
-            sender.expect_ack(Pending { intent_id: intent_id.clone(), frame_id: frame_id.clone(), session: session.clone() })
+            sender.expect_ack(pending)
         };
-        let StateUpdate { scope, target, key, value } = update;
         let intent = RawIntent { client, intent_id: intent_id.clone(), scope, target, key, value, received };
         let submitted = taken && self.engine().is_some_and(|engine| engine.submit(intent).is_ok());
         if !submitted {
@@ -214,14 +168,32 @@ impl Hub {
         }
     }
 
+    /// Answers what came on top of too many messages.
+    pub(crate) fn excess(&self, client: ClientId, excess: Excess) {
+        let message = "too many messages".to_owned();
+        match excess {
+            Excess::Update { session, frame_id, intent_id } => {
+                let error = AckError { code: "state.error".to_owned(), message, details: None };
+                self.refuse(client, Pending { intent_id, frame_id, session }, false, error);
+            }
+            Excess::Command { frame_id: in_reply_to } => {
+                let (status, code) = (ErrorStatus::Error, "command.retryable".to_owned());
+                let error = CommandError { in_reply_to, status, code, message, details: None, idempotency_key: None };
+                self.send(client, Kind::CommandError, "error", &error);
+            }
+        }
+    }
+
     fn refuse(&self, client: ClientId, pending: Pending, expected: bool, error: AckError) {
         let mut state = locked(&self.state);
         let Some(sender) = state.clients.get_mut(&client) else { return };
         if expected {
             sender.forget(&pending);
         }
+        let outbox = Arc::clone(&sender.outbox);
+        drop(state);
         let ack = StateAck::rejected(pending.intent_id, pending.frame_id, error);
-        self.send_ack(sender, &pending.session, &ack);
+        self.send_ack(&outbox, &pending.session, &ack);
     }
 
     /// Runs a command and answers it.
@@ -239,12 +211,14 @@ impl Hub {
 
     /// Sends a goodbye.
     pub(crate) fn goodbye(&self, client: ClientId, goodbye: &Goodbye) {
-        self.send(client, Kind::Goodbye, "goodbye", goodbye);
+        if let Some((outbox, session)) = self.addressee(client) {
+            outbox.push_last(Frame::Text(self.frame(Kind::Goodbye, "goodbye", Some(&session), goodbye)));
+        }
     }
 
-    /// The frame that refuses a handshake.
-    pub(crate) fn reject_frame(&self, reject: &Reject) -> String {
-        self.frame(Kind::Reject, "reject", None, reject)
+    /// Refuses a handshake.
+    pub(crate) fn reject(&self, outbox: &Outbox, reject: &Reject) {
+        outbox.push_last(Frame::Text(self.frame(Kind::Reject, "reject", None, reject)));
     }
 
     /// Tells everyone that the server goes down, and closes the door.
@@ -254,7 +228,7 @@ impl Hub {
         state.closed = Some(close);
         let farewell = goodbye("shutdown", "the server shuts down", "server_shutdown");
         for client in state.clients.values() {
-            self.send_to(client, Kind::Goodbye, "goodbye", &farewell);
+            client.outbox.push_last(Frame::Text(self.frame(Kind::Goodbye, "goodbye", Some(&client.session), &farewell)));
             client.outbox.finish(close);
         }
         drop(state);
@@ -263,7 +237,7 @@ impl Hub {
 
     /// The session that a pixel socket may bind to: it exists and the key is its own.
     pub(crate) fn bind_pixel(&self, session: &str, key: &str) -> bool {
-        locked(&self.state).clients.values().any(|client| client.session == session && client.holds(key))
+        locked(&self.state).clients.values().any(|client| *client.session == *session && client.holds(key))
     }
 
     /// A new viewer of the stream, bound to a session or not.
@@ -292,7 +266,7 @@ impl Hub {
     }
 
     fn has_session(&self, session: &str) -> bool {
-        locked(&self.state).clients.values().any(|client| client.session == session)
+        locked(&self.state).clients.values().any(|client| *client.session == *session)
     }
 
     /// Time and chance.
@@ -308,40 +282,58 @@ impl Hub {
     }
 
     fn applied(&self, applied: &Applied) {
-        let notices = mirror::notices(applied, self.fps, self.ambient.unix_seconds());
+        if applied.dataset {
+            return self.begin(&applied.view);
+        }
+        let before = locked(&self.state).view.clone();
+        let told = mirror::tell(applied, before.as_deref(), &*self.ambient);
         let mut state = locked(&self.state);
         state.view = Some(Arc::clone(&applied.view));
-        state.revision += 1;
         state.baseline = None;
-        if applied.dataset {
-            state.history.reset(epoch(&*self.ambient));
-            state.faults.clear();
-        }
-        self.broadcast(&mut state, &notices);
-        if let Some(stream) = state.stream.clone().filter(|_| applied.dataset) {
-            self.broadcast(&mut state, &[Notice::stream(stream)]);
+        self.broadcast(&mut state, &told);
+    }
+
+    /// Another dataset: a new epoch, and its baseline for everyone.
+    fn begin(&self, view: &Arc<AppliedView>) {
+        let baseline = Arc::new(Baseline::of(view, self.fps, &*self.ambient));
+        let history = History::new(epochs(&*self.ambient));
+        let timestamp = self.ambient.unix_seconds();
+        let mut guard = locked(&self.state);
+        let state = &mut *guard;
+        state.view = Some(Arc::clone(view));
+        state.baseline = Some(Arc::clone(&baseline));
+        state.history = history;
+        state.faults.clear();
+        for notice in baseline.notices().chain(&state.stream) {
+            let token = notice.topic().map(|topic| state.history.token(topic));
+            state.clients.values_mut().for_each(|client| client.tell(notice, token, timestamp));
         }
     }
 
     fn stream(&self, config: &StreamConfig) {
-        let payload: Arc<str> = match wire::stream(config) {
-            Ok(stream) => notice::json(&stream).into(),
+        let notice = match wire::stream(config) {
+            Ok(stream) => Arc::new(Notice::ready(Kind::Stream, &stream, self.ambient.random())),
             Err(error) => return warn!(%error, "the encoder's parameter sets are unusable"),
         };
         let mut state = locked(&self.state);
         // A mere repetition would make the Python client ask for a keyframe (PROTOCOL §11.3).
-        if state.stream.as_ref() != Some(&payload) {
-            state.stream = Some(Arc::clone(&payload));
-            self.broadcast(&mut state, &[Notice::stream(payload)]);
+        if state.stream.as_ref().is_none_or(|known| known.payload(Dialect::default()) != notice.payload(Dialect::default())) {
+            state.stream = Some(Arc::clone(&notice));
+            add(&self.counters.stream_configs, 1);
+            self.broadcast(&mut state, &[Told { notice, audience: Audience::Everyone }]);
         }
     }
 
     fn ack(&self, client: ClientId, intent_id: String, outcome: Result<Accepted, Rejection>) {
-        let mut state = locked(&self.state);
-        let Some(sender) = state.clients.get_mut(&client) else { return };
-        let Some(Pending { intent_id, frame_id, session }) = sender.take_pending(&intent_id) else {
-            return debug!(%intent_id, "an answer to an intent that nobody awaits");
+        let (outbox, pending) = {
+            let mut state = locked(&self.state);
+            let Some(sender) = state.clients.get_mut(&client) else { return };
+            let Some(pending) = sender.take_pending(&intent_id) else {
+                return debug!(%intent_id, "an answer to an intent that nobody awaits");
+            };
+            (Arc::clone(&sender.outbox), pending)
         };
+        let Pending { intent_id, frame_id, session } = pending;
         let ack = match outcome {
             Ok(Accepted { applied_value, version }) => StateAck::accepted(intent_id, frame_id, applied_value, version),
             Err(Rejection { code, message, details }) => {
@@ -349,57 +341,63 @@ impl Hub {
                 StateAck::rejected(intent_id, frame_id, AckError { code: code.to_owned(), message, details })
             }
         };
-        self.send_ack(sender, &session, &ack);
+        self.send_ack(&outbox, &session, &ack);
     }
 
-    fn broadcast(&self, state: &mut State, notices: &[Notice]) {
+    /// Tells a client that its camera command was accepted; others are told with the next frame.
+    fn echo(&self, client: ClientId, intent_id: String, mode: &'static str, delta: Value) {
+        let Value::Object(delta) = delta else { return debug!(mode, "a camera echo without an object") };
+        let Some(camera) = wire::echo(mode, delta) else {
+            return warn!(mode, "a camera echo of a mode that the wire does not know");
+        };
+        let notice = Notice::ready(Kind::Camera, &camera, self.ambient.random()).by(Some((client, intent_id)));
+        let told = Told { notice: Arc::new(notice), audience: Audience::Only(client) };
+        self.broadcast(&mut locked(&self.state), &[told]);
+    }
+
+    /// Keeps what has a history and puts it all into the outboxes of those who are to be told, in order.
+    fn broadcast(&self, state: &mut State, told: &[Told]) {
+        let (now, timestamp) = (self.ambient.now(), self.ambient.unix_seconds());
         let State { clients, history, .. } = state;
-        for notice in notices {
-            match notice.topic() {
-                Some(topic @ (Topic::Layers | Topic::Stream)) => history.advance(topic),
-                Some(Topic::Scene) | None => {}
+        for Told { notice, audience } in told {
+            if let Some(layer) = notice.thumbnail_of() {
+                // One picture per layer is enough for who comes back.
+                history.layers.forget(|earlier| earlier.thumbnail_of() == Some(layer));
             }
-            for (&id, client) in clients.iter_mut() {
-                self.deliver(client, id, notice, history);
+            let token = notice.topic().map(|topic| match topic {
+                Topic::Layers => history.layers.append(Arc::clone(notice), now),
+                Topic::Stream => history.stream.append(Arc::clone(notice), now),
+                Topic::Scene => history.token(topic),
+            });
+            match audience {
+                Audience::Everyone => clients.values_mut().for_each(|client| client.tell(notice, token, timestamp)),
+                Audience::Only(one) => {
+                    if let Some(client) = clients.get_mut(one) {
+                        client.tell(notice, token, timestamp);
+                    }
+                }
+                Audience::AllBut(few) => {
+                    let others = clients.iter_mut().filter(|(id, _)| !few.contains(id));
+                    others.for_each(|(_, client)| client.tell(notice, token, timestamp));
+                }
             }
         }
-    }
-
-    /// Puts the client's own envelope around a notice.
-    fn deliver(&self, client: &mut Client, id: ClientId, notice: &Notice, history: &History) {
-        if notice.kind == Kind::Stream {
-            add(&self.counters.stream_configs, 1);
-        }
-        let sequence = notice.topic().map(|topic| (client.sequence.next(topic), history.token(topic).to_string()));
-        // Intent ids are unique only within a session, so nobody but the author is told them.
-        let intent = notice.author.as_ref().filter(|(author, _)| *author == id).map(|(_, intent)| intent.as_str());
-        let frame_id = notice.frame_id(intent, self.ambient.random());
-        let mut head = Head::new(notice.kind, self.ambient.unix_seconds()).session(&client.session);
-        if let Some(frame_id) = &frame_id {
-            head = head.frame_id(frame_id);
-        }
-        if let Some(intent) = intent {
-            head = head.intent_id(intent);
-        }
-        if let Some((seq, token)) = &sequence {
-            head = head.sequence(*seq, token);
-        }
-        client.outbox.push(checked(head.around(&notice.payload)));
     }
 
     fn send(&self, client: ClientId, kind: Kind, prefix: &str, payload: &impl Serialize) {
-        if let Some(client) = locked(&self.state).clients.get(&client) {
-            self.send_to(client, kind, prefix, payload);
+        if let Some((outbox, session)) = self.addressee(client) {
+            outbox.push(Frame::Text(self.frame(kind, prefix, Some(&session), payload)));
         }
     }
 
-    fn send_to(&self, client: &Client, kind: Kind, prefix: &str, payload: &impl Serialize) {
-        client.outbox.push(self.frame(kind, prefix, Some(&client.session), payload));
+    fn addressee(&self, client: ClientId) -> Option<(Arc<Outbox>, Arc<str>)> {
+        let state = locked(&self.state);
+        state.clients.get(&client).map(|client| (Arc::clone(&client.outbox), Arc::clone(&client.session)))
     }
 
     /// An ack names the session that the update named, not the one that it came through.
-    fn send_ack(&self, client: &Client, session: &str, ack: &StateAck) {
-        client.outbox.push(self.frame(Kind::UpdateAck, "ack", Some(session), ack));
+    fn send_ack(&self, outbox: &Outbox, session: &str, ack: &StateAck) {
+        outbox.push(Frame::Text(self.frame(Kind::UpdateAck, "ack", Some(session), ack)));
     }
 
     fn frame(&self, kind: Kind, prefix: &str, session: Option<&str>, payload: &impl Serialize) -> String {
@@ -408,7 +406,7 @@ impl Hub {
         if let Some(session) = session {
             head = head.session(session);
         }
-        checked(head.around(&notice::json(payload)))
+        checked(head.around(&notice::json(payload)), Dialect::default())
     }
 }
 
@@ -416,26 +414,16 @@ impl Sink for Hub {
     fn event(&self, event: Event) {
         match event {
             Event::Ack { client, intent_id, outcome } => self.ack(client, intent_id, outcome),
-            Event::CameraEcho { client, intent_id, mode, delta } => {
-                let Value::Object(delta) = delta else {
-                    return debug!(mode, "a camera echo without an object");
-                };
-                match wire::echo(mode, delta) {
-                    Some(camera) => {
-                        let notice = Notice::new(Kind::Camera, &camera).by((client, intent_id));
-                        self.broadcast(&mut locked(&self.state), &[notice]);
-                    }
-                    None => warn!(mode, "a camera echo of a mode that the wire does not know"),
-                }
-            }
+            Event::CameraEcho { client, intent_id, mode, delta } => self.echo(client, intent_id, mode, delta),
             Event::Applied(applied) => self.applied(&applied),
             Event::Stream(config) => self.stream(&config),
             Event::Warning { domain, code, message } => {
                 warn!(domain, code, "{message}");
-                let notice = Notice::new(Kind::Error, &wire::warning(domain, code, message));
+                let fault = wire::fault(domain, code, message, severity(domain, code));
+                let notice = Arc::new(Notice::ready(Kind::Error, &fault, self.ambient.random()));
                 let mut state = locked(&self.state);
                 state.faults.remember(&notice);
-                self.broadcast(&mut state, &[notice]);
+                self.broadcast(&mut state, &[Told { notice, audience: Audience::Everyone }]);
             }
         }
     }
@@ -445,12 +433,7 @@ impl Sink for Hub {
     }
 }
 
-/// In debug builds every frame is judged before it leaves.
-fn checked(frame: String) -> String {
-    debug_assert_eq!(nc_protocol::validate::outgoing(&frame), Ok(()), "{frame}");
-    frame
-}
-
-fn epoch(ambient: &dyn Ambient) -> u64 {
-    (ambient.random() >> 64) as u64
+/// Names of new epochs. Each topic has its own, so that a token of one is none of another.
+fn epochs(ambient: &dyn Ambient) -> [u64; 3] {
+    std::array::from_fn(|_| (ambient.random() >> 64) as u64)
 }

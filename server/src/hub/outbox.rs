@@ -1,5 +1,7 @@
-//! What waits to be sent to one client: text in order, bounded in bytes.
+//! What waits to be sent to one client: frames in order, bounded in bytes. What everybody is told is shared, and becomes text when it is
+//! taken out.
 
+use super::notice::Addressed;
 use crate::locked;
 use crate::session::Close;
 use std::collections::VecDeque;
@@ -22,9 +24,37 @@ pub(crate) struct Outbox {
 
 #[derive(Debug, Default)]
 struct Inner {
-    frames: VecDeque<String>,
+    frames: VecDeque<(Frame, usize)>,
+    /// Sum of the frames' weights.
     bytes: usize,
+    /// The last frame is in.
+    complete: bool,
     close: Option<Close>,
+}
+
+/// A frame that waits.
+#[derive(Debug)]
+pub(crate) enum Frame {
+    /// For this client alone.
+    Text(String),
+    /// What others are told too.
+    Notice(Addressed),
+}
+
+impl Frame {
+    fn weight(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Notice(notice) => notice.weight(),
+        }
+    }
+
+    fn into_text(self) -> String {
+        match self {
+            Self::Text(text) => text,
+            Self::Notice(notice) => notice.into_text(),
+        }
+    }
 }
 
 /// What to write next.
@@ -43,13 +73,24 @@ impl Outbox {
     }
 
     /// Adds a frame. On overflow everything is thrown away and the client is to be closed.
-    pub(crate) fn push(&self, frame: String) {
+    pub(crate) fn push(&self, frame: Frame) {
+        self.add(frame, false);
+    }
+
+    /// Adds the last frame: whatever others push after it is not taken.
+    pub(crate) fn push_last(&self, frame: Frame) {
+        self.add(frame, true);
+    }
+
+    fn add(&self, frame: Frame, complete: bool) {
+        let weight = frame.weight();
         let mut inner = locked(&self.inner);
-        if inner.close.is_some() {
+        if inner.complete || inner.close.is_some() {
             return;
         }
-        inner.bytes += frame.len();
-        inner.frames.push_back(frame);
+        inner.complete = complete;
+        inner.bytes += weight;
+        inner.frames.push_back((frame, weight));
         if inner.bytes > self.limit {
             inner.frames.clear();
             inner.bytes = 0;
@@ -81,15 +122,19 @@ impl Outbox {
         self.finished.notified().await;
     }
 
-    fn ready(&self) -> Option<Outgoing> {
-        let mut inner = locked(&self.inner);
-        match inner.frames.pop_front() {
-            Some(frame) => {
-                inner.bytes -= frame.len();
-                Some(Outgoing::Frame(frame))
+    /// What to write next, if there is something.
+    pub(crate) fn ready(&self) -> Option<Outgoing> {
+        let frame = {
+            let mut inner = locked(&self.inner);
+            match inner.frames.pop_front() {
+                Some((frame, weight)) => {
+                    inner.bytes -= weight;
+                    frame
+                }
+                None => return inner.close.map(Outgoing::Close),
             }
-            None => inner.close.map(Outgoing::Close),
-        }
+        };
+        Some(Outgoing::Frame(frame.into_text()))
     }
 }
 
@@ -97,24 +142,37 @@ impl Outbox {
 mod tests {
     use super::*;
 
+    fn push(outbox: &Outbox, text: &str) {
+        outbox.push(Frame::Text(text.to_owned()));
+    }
+
     #[test]
     fn overflow_closes_and_takes_no_more() {
         let outbox = Outbox::new(10);
-        outbox.push("12345".to_owned());
-        outbox.push("67890".to_owned());
+        push(&outbox, "12345");
+        push(&outbox, "67890");
         assert_eq!(outbox.ready(), Some(Outgoing::Frame("12345".to_owned())));
-        outbox.push("abcdef".to_owned());
-        outbox.push("late".to_owned());
+        push(&outbox, "abcdef");
+        push(&outbox, "late");
         assert_eq!(outbox.ready(), Some(Outgoing::Close(Close { code: Close::FAILED, reason: "client too slow" })));
+    }
+
+    #[test]
+    fn nothing_follows_the_last_frame() {
+        let outbox = Outbox::new(10);
+        outbox.push_last(Frame::Text("bye".to_owned()));
+        push(&outbox, "late");
+        assert_eq!(outbox.ready(), Some(Outgoing::Frame("bye".to_owned())));
+        assert_eq!(outbox.ready(), None);
     }
 
     #[test]
     fn what_was_pushed_before_the_end_is_still_sent() {
         let outbox = Outbox::new(10);
         let close = Close { code: Close::NORMAL, reason: "bye" };
-        outbox.push("a".to_owned());
+        push(&outbox, "a");
         outbox.finish(close);
-        outbox.push("b".to_owned());
+        push(&outbox, "b");
         assert_eq!(outbox.ready(), Some(Outgoing::Frame("a".to_owned())));
         assert_eq!(outbox.ready(), Some(Outgoing::Close(close)));
     }

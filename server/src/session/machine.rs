@@ -9,7 +9,9 @@
 //! ```
 
 use super::handshake;
+use super::limits::{MAX_MESSAGE, MessageLimit, Verdict};
 use nc_protocol::command::Call;
+use nc_protocol::extension::Feedback;
 use nc_protocol::handshake::{Hello, Reject, RejectCode};
 use nc_protocol::liveness::Goodbye;
 use nc_protocol::update::StateUpdate;
@@ -57,8 +59,31 @@ pub enum Action {
     },
     /// Answer a broken intent or command.
     Refuse(Malformed),
+    /// Answer an intent or command that came on top of too many messages.
+    Excess(Excess),
+    /// The client has come so far with the pictures.
+    Feedback(Feedback),
     /// Close the socket once everything before is sent.
     Close(Close),
+}
+
+/// A message that came on top of too many and is answered all the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Excess {
+    /// An intent.
+    Update {
+        /// The session that the client named.
+        session: String,
+        /// The frame to answer.
+        frame_id: String,
+        /// The client's name for the intent.
+        intent_id: String,
+    },
+    /// A command.
+    Command {
+        /// The frame to answer.
+        frame_id: String,
+    },
 }
 
 /// How a socket closes.
@@ -73,6 +98,10 @@ pub struct Close {
 impl Close {
     /// The peer asked for it, or was refused.
     pub const NORMAL: u16 = 1000;
+    /// The peer broke a rule, such as how much it may send.
+    pub const POLICY: u16 = 1008;
+    /// The peer sent a message that is too large.
+    pub const TOO_LARGE: u16 = 1009;
     /// The peer did not keep up or went silent.
     pub const FAILED: u16 = 1011;
     /// The server is going down; the peer should come back later.
@@ -91,13 +120,15 @@ enum State {
 #[derive(Debug)]
 pub struct SessionMachine {
     state: State,
+    limit: MessageLimit,
     actions: VecDeque<Action>,
 }
 
 impl SessionMachine {
     /// A socket that has just opened.
     pub fn new(now: Instant) -> Self {
-        Self { state: State::AwaitHello { until: now + HANDSHAKE_TIMEOUT }, actions: VecDeque::new() }
+        let state = State::AwaitHello { until: now + HANDSHAKE_TIMEOUT };
+        Self { state, limit: MessageLimit::new(now), actions: VecDeque::new() }
     }
 
     /// The client was let in; heartbeats begin.
@@ -108,29 +139,54 @@ impl SessionMachine {
     }
 
     /// A text message came.
-    pub fn handle_text(&mut self, text: &str) {
+    pub fn handle_text(&mut self, now: Instant, text: &str) {
+        if text.len() > MAX_MESSAGE {
+            return self.handle_oversize();
+        }
         match self.state {
             State::AwaitHello { .. } => match handshake::judge(classify(text)) {
                 Ok(hello) => {
                     self.state = State::Admitted;
                     self.actions.push_back(Action::Admit(hello));
                 }
-                Err(reject) => self.refuse(reject),
+                Err(reject) => self.refuse(reject, Close { code: Close::NORMAL, reason: "rejected" }),
             },
             State::Open { .. } => {
                 self.handle_life();
-                self.act_on(classify(text));
+                match self.limit.judge(now) {
+                    Verdict::Taken => self.act_on(classify(text)),
+                    Verdict::Refused => self.refuse_excess(classify(text)),
+                    Verdict::Hopeless => {
+                        let close = Close { code: Close::POLICY, reason: "too many messages" };
+                        self.part(goodbye("rate_limit", "more than 500 messages a second", "rate_limit"), close);
+                    }
+                }
             }
             State::Admitted | State::Closed => {}
         }
     }
 
     /// A binary message came; one that is text after all is taken as such.
-    pub fn handle_binary(&mut self, bytes: &[u8]) {
+    pub fn handle_binary(&mut self, now: Instant, bytes: &[u8]) {
         match (std::str::from_utf8(bytes), self.state) {
-            (Ok(text), _) => self.handle_text(text),
-            (Err(error), State::AwaitHello { .. }) => self.refuse(handshake::invalid_payload(&error.to_string())),
-            (Err(_), _) => self.handle_life(),
+            (Ok(text), _) => self.handle_text(now, text),
+            (Err(_), _) if bytes.len() > MAX_MESSAGE => self.handle_oversize(),
+            (Err(error), State::AwaitHello { .. }) => {
+                let close = Close { code: Close::NORMAL, reason: "rejected" };
+                self.refuse(handshake::invalid_payload(&error.to_string()), close);
+            }
+            // Rubbish counts like any other message.
+            (Err(_), _) => self.handle_text(now, ""),
+        }
+    }
+
+    /// A message came, or begins to come, that is larger than [`MAX_MESSAGE`].
+    pub fn handle_oversize(&mut self) {
+        let close = Close { code: Close::TOO_LARGE, reason: "message too large" };
+        match self.state {
+            State::AwaitHello { .. } => self.refuse(handshake::invalid_payload("a message may hold 1 MiB"), close),
+            State::Open { .. } => self.part(goodbye("message_too_large", "a message may hold 1 MiB", "message_too_large"), close),
+            State::Admitted | State::Closed => {}
         }
     }
 
@@ -145,7 +201,8 @@ impl SessionMachine {
     pub fn handle_timeout(&mut self, now: Instant) {
         match &mut self.state {
             State::AwaitHello { until } if now >= *until => {
-                self.refuse(handshake::reject(RejectCode::Timeout, "no session.hello within 5 s", None));
+                let close = Close { code: Close::NORMAL, reason: "rejected" };
+                self.refuse(handshake::reject(RejectCode::Timeout, "no session.hello within 5 s", None), close);
             }
             State::Open { next_beat, unanswered, missed } if now >= *next_beat => {
                 *missed = if *unanswered { *missed + 1 } else { 0 };
@@ -199,15 +256,31 @@ impl SessionMachine {
             Inbound::Hello(_)
             | Inbound::Malformed(Malformed::Hello { .. })
             | Inbound::Ack
-            | Inbound::Feedback(_)
             | Inbound::Ignored(_) => {}
+            Inbound::Feedback(feedback) => self.actions.push_back(Action::Feedback(feedback)),
         }
     }
 
-    fn refuse(&mut self, reject: Reject) {
+    /// Who asked for something is told that it gets nothing; who leaves may leave.
+    fn refuse_excess(&mut self, message: Inbound) {
+        let excess = match message {
+            Inbound::Update { session, frame_id, intent_id, .. }
+            | Inbound::Malformed(Malformed::Update { session, frame_id, intent_id, .. }) => {
+                Excess::Update { session, frame_id, intent_id }
+            }
+            Inbound::Command { frame_id, .. } | Inbound::Malformed(Malformed::Command { frame_id: Some(frame_id), .. }) => {
+                Excess::Command { frame_id }
+            }
+            goodbye @ Inbound::Goodbye(_) => return self.act_on(goodbye),
+            _ => return,
+        };
+        self.actions.push_back(Action::Excess(excess));
+    }
+
+    fn refuse(&mut self, reject: Reject, close: Close) {
         self.state = State::Closed;
         self.actions.push_back(Action::Reject(reject));
-        self.actions.push_back(Action::Close(Close { code: Close::NORMAL, reason: "rejected" }));
+        self.actions.push_back(Action::Close(close));
     }
 
     fn part(&mut self, goodbye: Goodbye, close: Close) {

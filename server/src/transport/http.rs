@@ -4,6 +4,7 @@ use super::assets::{self, Asset};
 use super::connection::Slot;
 use super::{pixel_socket, state_socket};
 use crate::hub::Hub;
+use crate::session::MAX_MESSAGE;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
@@ -19,8 +20,8 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use std::sync::Arc;
 
-/// Largest message that a client may send, bytes.
-const MAX_MESSAGE: usize = 1 << 20;
+/// Largest message that is read, bytes: more than a client may send, so that most who send too much are told so.
+const MAX_READ: usize = MAX_MESSAGE + (64 << 10);
 
 /// The page runs its own scripts and styles and talks to where it came from, nothing else.
 const CSP: HeaderValue = HeaderValue::from_static(
@@ -116,7 +117,7 @@ fn accept(upgrade: Upgrade, headers: &HeaderMap) -> Result<WebSocketUpgrade, Box
         return Err(Box::new((StatusCode::FORBIDDEN, "pages of other sites may not connect\n").into_response()));
     }
     match upgrade {
-        Ok(upgrade) => Ok(upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE)),
+        Ok(upgrade) => Ok(upgrade.max_message_size(MAX_READ).max_frame_size(MAX_READ)),
         Err(_) => {
             let upgrade = [(UPGRADE, HeaderValue::from_static("websocket"))];
             Err(Box::new((StatusCode::UPGRADE_REQUIRED, upgrade, "this address speaks websocket only\n").into_response()))

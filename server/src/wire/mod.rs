@@ -17,7 +17,6 @@ pub(crate) use stream::stream;
 use nc_protocol::notify;
 
 /// A fault that people should know.
-pub(crate) fn warning(domain: &str, code: &str, message: String) -> notify::Error {
-    let severity = notify::Severity::Warning;
+pub(crate) fn fault(domain: &str, code: &str, message: String, severity: notify::Severity) -> notify::Error {
     notify::Error { domain: domain.to_owned(), code: code.to_owned(), message, severity, context: None }
 }

@@ -4,6 +4,8 @@
 
 mod http;
 mod pixel_channel;
+mod resume;
+mod roles;
 mod session_machine;
 mod state_channel;
 mod support;

@@ -6,10 +6,12 @@
 
 pub mod bootstrap;
 pub mod coerce;
+pub mod echoes;
 pub mod intent;
 pub mod mirrors;
 pub mod reduce;
 
+pub use echoes::{Echo, Echoes};
 pub use intent::{Intent, Rejection};
 pub use mirrors::{Changes, LayerChange};
 pub use reduce::{Reduced, reduce};
