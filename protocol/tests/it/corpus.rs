@@ -2,6 +2,7 @@
 
 use nc_protocol::pixel::{HEADER_LEN, Header};
 use nc_protocol::resume::DeltaToken;
+use nc_protocol::validate::{Conversation, Dialect};
 use nc_protocol::{Inbound, ServerFrame, classify, validate};
 use std::path::Path;
 
@@ -32,11 +33,32 @@ fn payloads() {
     for bytes in corpus("payload") {
         let Ok(text) = std::str::from_utf8(&bytes) else { continue };
         let parsed = ServerFrame::parse(text);
-        let judged = validate::outgoing(text);
-        assert!(parsed.is_ok() || judged.is_err(), "valid but unreadable: {text}");
-        valid += usize::from(judged.is_ok());
+        for compact in [false, true] {
+            let judged = validate::outgoing_in(Dialect { compact }, text);
+            assert!(parsed.is_ok() || judged.is_err(), "valid but unreadable: {text}");
+            valid += usize::from(judged.is_ok());
+        }
     }
-    assert!(valid > 3, "the corpus holds valid frames");
+    assert!(valid > 30, "the corpus holds valid frames");
+}
+
+/// As the fuzz target reads conversations: a line of the client starts with a space.
+#[test]
+fn conversations() {
+    let mut longest = 0;
+    for bytes in corpus("payload") {
+        let Ok(text) = std::str::from_utf8(&bytes) else { continue };
+        let mut conversation = Conversation::default();
+        let valid = text.lines().take_while(|line| match line.strip_prefix(' ') {
+            Some(said) => {
+                conversation.heard(said);
+                true
+            }
+            None => conversation.next(line).is_ok(),
+        });
+        longest = longest.max(valid.count());
+    }
+    assert!(longest > 12, "the corpus holds a conversation that is right to its end");
 }
 
 #[test]

@@ -129,9 +129,22 @@ fn merged_with(first: &CameraCommand, second: &CameraCommand) -> Option<CameraMo
     if first.ndisplay != second.ndisplay || first.canvas != second.canvas {
         return None;
     }
-    match second.ndisplay {
+    let merged = match second.ndisplay {
         2 => merged_plane(&first.motion, &second.motion),
         _ => merged_volume(&first.motion, &second.motion),
+    };
+    // Absurd motions stay apart: the one that they overflow to would take sensible ones with it.
+    merged.filter(is_finite)
+}
+
+fn is_finite(motion: &CameraMotion) -> bool {
+    use CameraMotion::{Orbit, Pan, Place, Reset, Set, Similarity, Zoom};
+    match *motion {
+        Zoom { factor, .. } => factor.is_finite() && factor > 0.0,
+        Pan { dx, dy } => dx.is_finite() && dy.is_finite(),
+        Similarity { scale, offset } => scale.is_finite() && scale > 0.0 && offset.0.is_finite() && offset.1.is_finite(),
+        Orbit { azimuth, elevation } => azimuth.is_finite() && elevation.is_finite(),
+        Reset | Set { .. } | Place { .. } => true,
     }
 }
 
@@ -276,6 +289,18 @@ mod tests {
             let (a, b) = (turntable::frame(&exact), turntable::frame(&merged));
             for (a, b) in a.up.iter().zip(b.up) { prop_assert!((a - b).abs() < 1e-6); }
         }
+    }
+
+    #[test]
+    fn absurd_motions_do_not_overflow_into_each_other() {
+        let queue = CommandQueue::default();
+        let absurd = |op| match op % 3 {
+            0 => CameraMotion::Pan { dx: f64::MAX, dy: -f64::MAX },
+            1 => CameraMotion::Zoom { factor: 1e300, anchor: (1e300, 0.0) },
+            _ => CameraMotion::Zoom { factor: 1e-300, anchor: (0.0, 1e300) },
+        };
+        (1..=600).for_each(|op| queue.push(command(op, absurd(op))));
+        assert!(queue.take_through(OpSeq(600)).iter().all(|command| is_finite(&command.motion)));
     }
 
     #[test]
