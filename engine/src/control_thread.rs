@@ -4,7 +4,7 @@
 use crate::api::{Accepted, Applied, ClientId, Event, LayerChange, RawIntent, Rejection, Sink};
 use crate::inbox::{Inbox, Work};
 use crate::load::Load;
-use nc_core::control::{Changes, Echo, Echoes, Intent, Reduced, Rejection as Refused, reduce};
+use nc_core::control::{Changes, Context, Echo, Echoes, Intent, Reduced, Rejection as Refused, reduce};
 use nc_core::exchange::{SharedLedger, Signal};
 use nc_core::ledger::{AppliedCommit, OpTrace, Origin, Step};
 use nc_core::scene::AppliedView;
@@ -33,15 +33,19 @@ pub(crate) struct Control {
 impl Control {
     /// Runs until the inbox is stopped.
     pub(crate) fn run(&mut self) {
-        loop {
-            match self.inbox.next() {
-                Work::Intent(intent) => self.intent(intent),
-                Work::Load(load) => self.load(load),
-                Work::Applied(commit) => self.mirror(commit),
-                Work::Warning(w) => self.sink.event(Event::Warning { domain: w.domain, code: w.code, message: w.message }),
-                Work::Stop => return,
-            }
+        while self.handle(self.inbox.next()) {}
+    }
+
+    /// Does one thing; false once the inbox is stopped.
+    pub(crate) fn handle(&mut self, work: Work) -> bool {
+        match work {
+            Work::Intent(intent) => self.intent(intent),
+            Work::Load(load) => self.load(load),
+            Work::Applied(commit) => self.mirror(commit),
+            Work::Warning(w) => self.sink.event(Event::Warning { domain: w.domain, code: w.code, message: w.message }),
+            Work::Stop => return false,
         }
+        true
     }
 
     fn intent(&mut self, raw: RawIntent) {
@@ -55,9 +59,8 @@ impl Control {
         };
         let delta = outcome.as_ref().ok().map(|a| a.applied_value.clone());
         self.sink.event(Event::Ack { client: *client, intent_id: intent_id.clone(), outcome });
-        if let (Some(mode), Some(delta)) = (echo, delta) {
+        if let (Some((mode, ndisplay)), Some(delta)) = (echo, delta) {
             if let Value::Object(delta) = delta.clone() {
-                let ndisplay = *self.ledger.state().view.ndisplay.get();
                 self.echoes.accept(Echo { client: client.0, ndisplay, mode, delta });
             }
             self.sink.event(Event::CameraEcho { client: *client, intent_id: intent_id.clone(), mode, delta });
@@ -65,13 +68,14 @@ impl Control {
     }
 
     /// Parses, reduces and commits; the op is open and the render thread awake when this returns.
-    fn accept(&self, raw: &RawIntent) -> Result<(Accepted, Option<&'static str>), Refused> {
+    fn accept(&self, raw: &RawIntent) -> Result<(Accepted, Option<(&'static str, u8)>), Refused> {
         if self.ledger.pending_ops() >= OPEN_OPS {
             return Err(Refused { code: "state.error", message: "server busy".into(), details: serde_json::Value::Null });
         }
         let intent = Intent::parse(&raw.scope, &raw.target, &raw.key, &raw.value)?;
         let origin = Arc::new(Origin { client: raw.client.0, intent_id: raw.intent_id.clone() });
-        let Reduced { batch, motion, applied_value, echo } = reduce(&self.ledger.state(), intent, Some(origin))?;
+        let cx = Context { state: &self.ledger.state(), announced: &self.announced };
+        let Reduced { batch, motion, applied_value, echo } = reduce(cx, intent, Some(origin))?;
         let commit = self.ledger.commit_intent(batch, motion, raw.received, Instant::now()).map_err(|error| {
             tracing::error!(%error, scope = raw.scope, key = raw.key, "a reducer's batch was refused");
             let details = serde_json::json!({"scope": raw.scope, "key": raw.key, "target": raw.target});

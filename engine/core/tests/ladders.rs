@@ -3,7 +3,7 @@
 
 mod pyramids;
 
-use nc_core::control::{Intent, bootstrap, reduce};
+use nc_core::control::{Context, Intent, bootstrap, reduce};
 use nc_core::data::CanvasSize;
 use nc_core::exchange::SharedLedger;
 use nc_core::ledger::{AppliedBatch, Ledger};
@@ -45,7 +45,7 @@ proptest! {
         let now = Instant::now();
         let intend = |scope: &str, target: &str, key: &str, value: serde_json::Value| {
             let intent = Intent::parse(scope, target, key, &value).unwrap();
-            let reduced = reduce(&ledger.state(), intent, None).unwrap();
+            let reduced = reduce(Context { state: &ledger.state(), announced: &ledger.view() }, intent, None).unwrap();
             ledger.commit_intent(reduced.batch, None, now, now).unwrap();
             reduced.applied_value
         };

@@ -7,7 +7,7 @@
 mod pyramids;
 
 use nc_core::control::reduce::control_value;
-use nc_core::control::{Changes, Intent, bootstrap, reduce};
+use nc_core::control::{Changes, Context, Intent, bootstrap, reduce};
 use nc_core::data::{CanvasSize, Rect};
 use nc_core::exchange::SharedLedger;
 use nc_core::ledger::{AppliedBatch, AppliedCommit, Ledger, Mark, OpKind, Origin, Outcome, Seed, State};
@@ -253,7 +253,9 @@ impl Program {
             Intent::Layer { control, .. } => Some(control.clone()),
             _ => None,
         });
-        let Ok(reduced) = parsed.and_then(|intent| reduce(&before, intent, origin.clone())) else {
+        let Ok(reduced) =
+            parsed.and_then(|intent| reduce(Context { state: &before, announced: &self.announced }, intent, origin.clone()))
+        else {
             assert!(Arc::ptr_eq(&before, &self.ledger.state()), "a refused intent changes nothing");
             return;
         };

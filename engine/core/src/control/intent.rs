@@ -1,7 +1,6 @@
 //! Intents: what clients, scripts and the terminal may ask, parsed from scope, target, key and value.
 
-use super::coerce;
-use crate::data::{Blending, Interpolation, colormap};
+use super::parse::{self, Address};
 use crate::exchange::CameraMotion;
 use crate::scene::control::Control;
 use serde_json::{Value, json};
@@ -17,37 +16,36 @@ pub struct Rejection {
     pub details: Value,
 }
 
-/// Smallest and largest gamma that is drawn.
-const GAMMA: (f64, f64) = (1e-3, 1e3);
-
 /// Something a client asks for. Values are coerced and in their domain as far as that can be told without the scene.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Intent {
     /// 2 or 3 displayed dims.
     Ndisplay(u8),
-    /// Absolute index on an axis, in the current level's index space.
+    /// Absolute index on an axis, in the index space of the level that is shown.
     DimsIndex {
         /// Label or number of the axis.
         axis: String,
         /// Any integer; clamped when reduced.
         index: i64,
     },
-    /// Signed step on an axis, in the current level's index space.
+    /// Signed step on an axis, in the index space of the level that is shown.
     DimsStep {
         /// Label or number of the axis.
         axis: String,
         /// Any integer.
         delta: i64,
     },
-    /// A camera command and the value that acks and echoes carry.
+    /// A camera motion and the value that acks and echoes carry.
     Camera {
-        /// "zoom", "pan", "orbit", "reset", "set".
+        /// "zoom", "pan", "orbit", "reset".
         mode: &'static str,
         /// What to do.
         motion: CameraMotion,
         /// The applied value.
         applied: Value,
     },
+    /// An absolute pose.
+    CameraSet(CameraSet),
     /// A level, which stays until released.
     Level(i64),
     /// The level is the policy's again (an extension, `protocol/README.md`).
@@ -59,10 +57,54 @@ pub enum Intent {
         /// The control.
         control: Control,
     },
+    /// One control of the layer that is the wire's `volume`: the first.
+    Volume(Control),
+}
+
+/// What of a `camera.set` is well-formed. The mode decides what of it counts.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct CameraSet {
+    /// World x and y, and z if it is given.
+    pub center: Option<([f64; 2], Option<f64>)>,
+    /// Canvas pixels per world unit, positive.
+    pub zoom: Option<f64>,
+    /// Azimuth, elevation, roll; degrees, any.
+    pub angles: Option<[f64; 3]>,
+    /// Left, bottom, width, height.
+    pub rect: Option<[f64; 4]>,
 }
 
 impl Intent {
     /// Understands an intent. Scope and key are trimmed and lower-cased, the target is trimmed.
+    ///
+    /// | scope | target | key | value |
+    /// | --- | --- | --- | --- |
+    /// | `view` | any | `ndisplay` | integer; at least 3 is 3, anything else and null 2 |
+    /// | `dims` | axis, by number or label | `index` | integer |
+    /// | | | `step` | integer, signed |
+    /// | `camera` | "" or `main` | `zoom` | `{factor > 0, anchor_px: [x, y]}` |
+    /// | | | `pan` | `{dx_px, dy_px}` |
+    /// | | | `orbit` | `{d_az_deg, d_el_deg}` |
+    /// | | | `reset` | `{reason}`, a string, anything |
+    /// | | | `set` | any of `center` (2 or 3), `zoom`, `angles` (3), `rect` (4) |
+    /// | `multiscale` | any | `level` | integer |
+    /// | | | `policy` | `auto` |
+    /// | `layer` | layer id, "" is `layer-0` | `visible` | truth value |
+    /// | | | `opacity` | number, clamped to 0..1 |
+    /// | | | `blending` | word |
+    /// | | | `interpolation` | word |
+    /// | | | `gamma` | number > 0 |
+    /// | | | `colormap` | name, `#rrggbb`, `{name}` |
+    /// | | | `contrast_limits` | `[lo, hi]`, `{lo, hi}` |
+    /// | | | `rendering` | word |
+    /// | | | `depiction` | `volume`, `plane` |
+    /// | | | `attenuation` | number, at least 0 |
+    /// | | | `iso_threshold` | number |
+    /// | `volume` | any | `render_mode` | `mip`, `translucent`, `iso` |
+    /// | | | `contrast_limits` | list of two numbers or more |
+    /// | | | `colormap` | name, `#rrggbb` |
+    /// | | | `opacity` | number, clamped to 0..1 |
+    /// | | | `sample_step` | number, clamped to 0.1..4 |
     pub fn parse(scope: &str, target: &str, key: &str, value: &Value) -> Result<Self, Rejection> {
         let (scope, key, target) = (scope.trim().to_lowercase(), key.trim().to_lowercase(), target.trim());
         if scope.is_empty() || key.is_empty() {
@@ -71,182 +113,22 @@ impl Intent {
         }
         let at = Address { scope: &scope, target, key: &key };
         match scope.as_str() {
-            "view" => view(at, value),
-            "dims" => dims(at, value),
-            "camera" => camera(at, value),
-            "multiscale" => multiscale(at, value),
-            "layer" => layer(at, value),
+            "view" => parse::view::parse(at, value),
+            "dims" => parse::dims::parse(at, value),
+            "camera" => parse::camera::parse(at, value),
+            "multiscale" => parse::multiscale::parse(at, value),
+            "layer" => parse::layer::parse(at, value),
+            "volume" => parse::volume::parse(at, value),
             _ => Err(at.unsupported()),
         }
     }
 }
 
-/// Where an intent points, for messages.
-#[derive(Clone, Copy)]
-struct Address<'a> {
-    scope: &'a str,
-    target: &'a str,
-    key: &'a str,
-}
-
-impl Address<'_> {
-    fn invalid(self, message: impl Into<String>) -> Rejection {
-        Rejection { code: "state.invalid", message: message.into(), details: json!({"scope": self.scope, "key": self.key}) }
-    }
-
-    fn unsupported(self) -> Rejection {
-        self.invalid(format!("unsupported {} key {}", self.scope, self.key))
-    }
-
-    fn error(self, message: &str) -> Rejection {
-        let details = json!({"scope": self.scope, "key": self.key, "target": self.target});
-        Rejection { code: "state.error", message: message.into(), details }
-    }
-}
-
-fn view(at: Address<'_>, value: &Value) -> Result<Intent, Rejection> {
-    if at.key != "ndisplay" {
-        return Err(at.unsupported());
-    }
-    let asked = if value.is_null() { Some(2) } else { coerce::lenient_integer(value) };
-    let asked = asked.ok_or_else(|| at.invalid("ndisplay must be integer"))?;
-    Ok(Intent::Ndisplay(if asked >= 3 { 3 } else { 2 }))
-}
-
-fn dims(at: Address<'_>, value: &Value) -> Result<Intent, Rejection> {
-    let what = match at.key {
-        "index" => "index must be integer",
-        "step" => "step delta must be integer",
-        _ => return Err(at.unsupported()),
-    };
-    if at.target.is_empty() {
-        return Err(at.invalid("dims target required"));
-    }
-    let number = coerce::integer(value).ok_or_else(|| at.invalid(what))?;
-    let axis = at.target.to_owned();
-    Ok(if at.key == "index" { Intent::DimsIndex { axis, index: number } } else { Intent::DimsStep { axis, delta: number } })
-}
-
-fn camera(at: Address<'_>, value: &Value) -> Result<Intent, Rejection> {
-    if !matches!(at.target, "" | "main") {
-        return Err(at.invalid("unsupported camera target"));
-    }
-    let field = |name: &str| value.get(name).and_then(coerce::strict_number);
-    let pair =
-        |a: &str, b: &str| field(a).zip(field(b)).ok_or_else(|| at.invalid(format!("{} payload requires {a} and {b}", at.key)));
-    let (mode, motion, applied) = match at.key {
-        "zoom" => {
-            let factor = field("factor").filter(|f| *f > 0.0);
-            let anchor = value.get("anchor_px").and_then(coerce::numbers::<2>);
-            let (factor, [x, y]) = factor.zip(anchor).ok_or_else(|| at.invalid("zoom payload requires factor and anchor_px"))?;
-            ("zoom", CameraMotion::Zoom { factor, anchor: (x, y) }, json!({"factor": factor, "anchor_px": [x, y]}))
-        }
-        "pan" => {
-            let (dx, dy) = pair("dx_px", "dy_px")?;
-            ("pan", CameraMotion::Pan { dx, dy }, json!({"dx_px": dx, "dy_px": dy}))
-        }
-        "orbit" => {
-            let (azimuth, elevation) = pair("d_az_deg", "d_el_deg")?;
-            ("orbit", CameraMotion::Orbit { azimuth, elevation }, json!({"d_az_deg": azimuth, "d_el_deg": elevation}))
-        }
-        "reset" => {
-            let reason = value.get("reason").and_then(Value::as_str).or(value.as_str()).unwrap_or("state.update");
-            ("reset", CameraMotion::Reset, json!({"reason": reason}))
-        }
-        "set" => camera_set(at, value)?,
-        _ => return Err(at.unsupported()),
-    };
-    Ok(Intent::Camera { mode, motion, applied })
-}
-
-/// `camera.set` in the plane mode: what is not well-formed is left out; nothing left is an error.
-fn camera_set(at: Address<'_>, value: &Value) -> Result<(&'static str, CameraMotion, Value), Rejection> {
-    let center =
-        value.get("center").and_then(|c| coerce::numbers::<2>(c).or_else(|| coerce::numbers::<3>(c).map(|[x, y, _]| [x, y])));
-    let zoom = value.get("zoom").and_then(coerce::strict_number).filter(|z| *z > 0.0);
-    let rect = value.get("rect").and_then(coerce::numbers::<4>).filter(|[_, _, w, h]| *w > 0.0 && *h > 0.0);
-    let angles = value.get("angles").and_then(coerce::numbers::<3>);
-    let mut applied = serde_json::Map::new();
-    if let Some(angles) = angles {
-        // A plane has no angles; they are taken and change nothing, as an orbit does.
-        applied.insert("angles".into(), json!(angles));
-    }
-    if let Some(center) = center {
-        applied.insert("center".into(), json!(center));
-    }
-    if let Some(zoom) = zoom {
-        applied.insert("zoom".into(), json!(zoom));
-    }
-    if let Some(rect) = rect {
-        applied.insert("rect".into(), json!(rect));
-    }
-    if applied.is_empty() {
-        return Err(at.invalid("camera.set payload must include center/zoom/angles/rect"));
-    }
-    Ok(("set", CameraMotion::Set { center: center.map(|[x, y]| (x, y)), zoom, rect }, Value::Object(applied)))
-}
-
-fn multiscale(at: Address<'_>, value: &Value) -> Result<Intent, Rejection> {
-    match at.key {
-        "level" => Ok(Intent::Level(coerce::lenient_integer(value).ok_or_else(|| at.invalid("level out of range"))?)),
-        "policy" if value.as_str().is_some_and(|p| p.trim().eq_ignore_ascii_case("auto")) => Ok(Intent::LevelPolicyAuto),
-        "policy" => Err(Rejection {
-            code: "state.unsupported",
-            ..at.invalid("multiscale policy cannot be changed; 'auto' releases a level")
-        }),
-        _ => Err(at.unsupported()),
-    }
-}
-
-fn layer(at: Address<'_>, value: &Value) -> Result<Intent, Rejection> {
-    let control = match at.key {
-        "visible" => coerce::boolean(value).map(Control::Visible),
-        "opacity" => coerce::number(value).map(|o| Control::Opacity(o.clamp(0.0, 1.0))),
-        "gamma" => coerce::number(value).filter(|g| *g > 0.0).map(|g| Control::Gamma(g.clamp(GAMMA.0, GAMMA.1))),
-        "blending" => coerce::word(value).and_then(|w| blending(&w)).map(Control::Blending),
-        "interpolation" => coerce::word(value).and_then(|w| interpolation(&w)).map(Control::Interpolation),
-        "colormap" => colormap_name(value).and_then(colormap::named).map(Control::Colormap),
-        "contrast_limits" => contrast_limits(value).map(|(lo, hi)| Control::ContrastLimits(lo, hi)),
-        _ => return Err(at.invalid(format!("unsupported layer key {}", at.key))),
-    };
-    let control = control.ok_or_else(|| at.error("layer update failed"))?;
-    let target = if at.target.is_empty() { "layer-0" } else { at.target };
-    Ok(Intent::Layer { target: target.to_owned(), control })
-}
-
-fn blending(word: &str) -> Option<Blending> {
-    serde_json::from_value(Value::String(word.to_owned())).ok()
-}
-
-fn interpolation(word: &str) -> Option<Interpolation> {
-    serde_json::from_value(Value::String(word.to_owned())).ok()
-}
-
-fn colormap_name(value: &Value) -> Option<&str> {
-    value.as_str().or_else(|| value.get("name")?.as_str()).map(str::trim)
-}
-
-/// Devices draw with `f32`: the nearest limits that are finite there and still apart.
-fn drawable_limits(lo: f64, hi: f64) -> (f64, f64) {
-    let most = f64::from(f32::MAX) / 4.0;
-    let (lo, hi) = (lo.clamp(-most, most), hi.clamp(-most, most));
-    let apart = (hi as f32) > (lo as f32) && ((hi as f32) - (lo as f32)).is_normal();
-    if apart { (lo, hi) } else { (lo, lo + (lo.abs() * f64::from(f32::EPSILON)).max(f64::from(f32::MIN_POSITIVE)) * 2.0) }
-}
-
-/// `[lo, hi]` or `{lo, hi}`, swapped into order; equal limits are no limits.
-fn contrast_limits(value: &Value) -> Option<(f64, f64)> {
-    let (a, b) = match value {
-        Value::Array(items) if items.len() == 2 => (coerce::number(&items[0])?, coerce::number(&items[1])?),
-        Value::Object(map) => (coerce::number(map.get("lo")?)?, coerce::number(map.get("hi")?)?),
-        _ => return None,
-    };
-    (a != b).then(|| drawable_limits(a.min(b), a.max(b)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::{Interpolation, Rendering};
+    use crate::scene::Depiction;
     use proptest::prelude::*;
 
     fn any_json() -> impl Strategy<Value = Value> {
@@ -276,13 +158,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_makes_parsing_panic(scope in prop_oneof![proptest::sample::select(&["view", "dims", "camera", "multiscale", "layer", ""][..]).prop_map(String::from), ".{0,6}".prop_map(String::from)],
-                                       target in ".{0,8}", key in prop_oneof![proptest::sample::select(&["ndisplay", "index", "step", "zoom", "pan", "orbit", "reset", "set", "level", "policy", "visible", "opacity", "gamma", "colormap", "contrast_limits", "blending", "interpolation"][..]).prop_map(String::from), ".{0,6}".prop_map(String::from)],
+        fn nothing_makes_parsing_panic(scope in prop_oneof![proptest::sample::select(&["view", "dims", "camera", "multiscale", "layer", "volume", ""][..]).prop_map(String::from), ".{0,6}".prop_map(String::from)],
+                                       target in ".{0,8}", key in prop_oneof![proptest::sample::select(&["ndisplay", "index", "step", "zoom", "pan", "orbit", "reset", "set", "level", "policy", "visible", "opacity", "gamma", "colormap", "contrast_limits", "blending", "interpolation", "rendering", "depiction", "attenuation", "iso_threshold", "render_mode", "sample_step"][..]).prop_map(String::from), ".{0,6}".prop_map(String::from)],
                                        value in any_json()) {
             match Intent::parse(&scope, &target, &key, &value) {
-                Ok(Intent::Layer { control: Control::Opacity(o), .. }) => prop_assert!((0.0..=1.0).contains(&o)),
-                Ok(Intent::Layer { control: Control::ContrastLimits(lo, hi), .. }) => prop_assert!(hi > lo),
-                Ok(Intent::Layer { control: Control::Gamma(g), .. }) => prop_assert!(g > 0.0),
+                Ok(Intent::Layer { control, .. } | Intent::Volume(control)) => match control {
+                    Control::Opacity(o) => prop_assert!((0.0..=1.0).contains(&o)),
+                    Control::ContrastLimits(lo, hi) => prop_assert!((hi as f32) > (lo as f32)),
+                    Control::Gamma(g) => prop_assert!(g > 0.0),
+                    Control::Attenuation(a) => prop_assert!(a >= 0.0 && (a as f32).is_finite()),
+                    Control::IsoThreshold(v) => prop_assert!((v as f32).is_finite()),
+                    Control::SampleStep(step) => prop_assert!((0.1..=4.0).contains(&step)),
+                    _ => {}
+                },
+                Ok(Intent::CameraSet(set)) => prop_assert!(set.angles.is_none_or(|a| a.iter().all(|v| v.is_finite()))),
                 Ok(Intent::Ndisplay(n)) => prop_assert!(n == 2 || n == 3),
                 Ok(_) => {}
                 Err(rejection) => prop_assert!(rejection.code.starts_with("state.") && !rejection.message.is_empty()),
@@ -309,6 +198,27 @@ mod tests {
         assert_eq!(map.name, "viridis");
         let Intent::Camera { mode, applied, .. } = ok("camera", "", "reset", json!("ui")) else { panic!("a camera intent") };
         assert_eq!((mode, applied), ("reset", json!({"reason": "ui"})));
+        let Intent::CameraSet(set) = ok("camera", "main", "set", json!({"center": [1, 2, 3], "zoom": 0, "angles": [1, 2]}))
+        else {
+            panic!("an absolute pose")
+        };
+        assert_eq!(
+            set,
+            CameraSet { center: Some(([1.0, 2.0], Some(3.0))), ..CameraSet::default() },
+            "the rest is not well-formed"
+        );
+        let layer = |key, value| match ok("layer", "", key, value) {
+            Intent::Layer { control, .. } => control,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(layer("rendering", json!(" Attenuated_MIP")), Control::Rendering(Rendering::AttenuatedMip));
+        assert_eq!(layer("depiction", json!("plane")), Control::Depiction(Depiction::Plane));
+        assert_eq!(layer("attenuation", json!(-3)), Control::Attenuation(0.0));
+        assert_eq!(layer("iso_threshold", json!("12.5")), Control::IsoThreshold(12.5));
+        assert_eq!(ok("volume", "whatever", "render_mode", json!("ISO")), Intent::Volume(Control::Rendering(Rendering::Iso)));
+        assert_eq!(ok("volume", "", "contrast_limits", json!([9, 1, 5])), Intent::Volume(Control::ContrastLimits(1.0, 9.0)));
+        assert_eq!(ok("volume", "", "sample_step", json!(0)), Intent::Volume(Control::SampleStep(0.1)));
+        assert_eq!(ok("volume", "", "opacity", json!(7)), Intent::Volume(Control::Opacity(1.0)));
     }
 
     #[test]
@@ -327,5 +237,28 @@ mod tests {
         assert_eq!(said(refused("layer", "", "opacity", json!("much"))), ("state.error", "layer update failed".into()));
         assert_eq!(said(refused("layer", "", "depth", json!(1))), ("state.invalid", "unsupported layer key depth".into()));
         assert_eq!(refused("layer", "", "contrast_limits", json!([3, 3])).code, "state.error");
+        assert_eq!(refused("layer", "", "rendering", json!("ray")).code, "state.error");
+        assert_eq!(said(refused("layer", "", "sample_step", json!(1))).1, "unsupported layer key sample_step");
+        assert_eq!(said(refused("volume", "", "render_mode", json!("minip"))), ("state.invalid", "unknown render_mode".into()));
+        for (key, value) in
+            [("contrast_limits", json!([1])), ("colormap", json!("no such")), ("opacity", json!([])), ("gamma", json!(1))]
+        {
+            assert_eq!(refused("volume", "", key, value).code, "state.invalid", "{key}");
+        }
+        let aux = refused("camera", "aux", "tilt", json!({}));
+        assert_eq!(said(aux), ("state.invalid", "unsupported camera key tilt".into()), "the key is judged before the target");
+    }
+
+    /// PROTOCOL §5.1: sixteen names are taken; what cannot be drawn as named is drawn, and answered, as linear.
+    #[test]
+    fn every_interpolation_of_the_catalogue_is_taken() {
+        for name in [
+            "nearest", "linear", "cubic", "bessel", "blackman", "catrom", "custom", "gaussian", "hamming", "hanning", "hermite",
+            "kaiser", "lanczos", "mitchell", "spline16", "Spline36",
+        ] {
+            let drawn = if name == "nearest" { Interpolation::Nearest } else { Interpolation::Linear };
+            let intent = Intent::parse("layer", "", "interpolation", &json!(name)).unwrap();
+            assert_eq!(intent, Intent::Layer { target: "layer-0".into(), control: Control::Interpolation(drawn) }, "{name}");
+        }
     }
 }

@@ -9,9 +9,10 @@ pub mod coerce;
 pub mod echoes;
 pub mod intent;
 pub mod mirrors;
+mod parse;
 pub mod reduce;
 
 pub use echoes::{Echo, Echoes};
 pub use intent::{Intent, Rejection};
 pub use mirrors::{Changes, LayerChange};
-pub use reduce::{Reduced, reduce};
+pub use reduce::{Context, Reduced, reduce};

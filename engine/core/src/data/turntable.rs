@@ -14,8 +14,8 @@ const FOV: f64 = 60.0;
 const ANGLES: [f64; 3] = [30.0, 30.0, 0.0];
 /// How much further away than "as high as the box" the whole box is seen from.
 const MARGIN: f64 = 1.1;
-/// Coordinates beyond this are no place.
-const FARTHEST: f64 = 1e15;
+/// Coordinates, distances and angles beyond this are none.
+pub const FARTHEST: f64 = 1e15;
 
 /// The 3D pose: a turntable about `center`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -125,9 +125,14 @@ pub fn pan(pose: VolumePose, canvas: CanvasSize, dx: f64, dy: f64) -> VolumePose
     VolumePose { center: shifted(shifted(pose.center, -dx * unit, right), dy * unit, up), ..pose }.or(pose)
 }
 
+/// Any angles in their ranges: azimuth and roll within -180..180, elevation within ±90.
+pub fn in_range([azimuth, elevation, roll]: [f64; 3]) -> [f64; 3] {
+    [wrapped(azimuth), elevation.clamp(-90.0, 90.0), wrapped(roll)]
+}
+
 /// An absolute pose; what is absent stays. Angles come into their ranges.
 pub fn placed(pose: VolumePose, center: Option<[f64; 3]>, angles: Option<[f64; 3]>) -> VolumePose {
-    let angles = angles.map(|[az, el, roll]| [wrapped(az), el.clamp(-90.0, 90.0), wrapped(roll)]);
+    let angles = angles.map(in_range);
     VolumePose { center: center.unwrap_or(pose.center), angles: angles.unwrap_or(pose.angles), ..pose }.or(pose)
 }
 
@@ -157,9 +162,8 @@ mod tests {
 
     fn pose() -> impl Strategy<Value = VolumePose> {
         let center = prop::array::uniform3(-1e3..1e3);
-        (center, -180.0..180.0, -90.0..=90.0, -180.0..180.0, 1e-2..1e4, 10.0..120.0).prop_map(
-            |(center, az, el, roll, distance, fov)| VolumePose { center, angles: [az, el, roll], distance, fov },
-        )
+        (center, -180.0..180.0, -90.0..=90.0, -180.0..180.0, 1e-2..1e4, 10.0..120.0)
+            .prop_map(|(center, az, el, roll, distance, fov)| VolumePose { center, angles: [az, el, roll], distance, fov })
     }
 
     /// Any number, the absurd ones too.

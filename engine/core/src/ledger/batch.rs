@@ -59,6 +59,7 @@ pub(super) enum IntentWrite {
     Step(Vec<u64>),
     Level(usize),
     Lock(bool),
+    Release,
     Layer(usize, Control),
 }
 
@@ -113,7 +114,14 @@ impl IntentBatch {
         self
     }
 
-    /// Gives the level back to the policy.
+    /// Gives the level back to the policy, which is what was asked: counts as a new version even if the policy has it.
+    #[must_use]
+    pub fn release_level(mut self) -> Self {
+        self.writes.push(IntentWrite::Release);
+        self
+    }
+
+    /// Gives the level back to the policy along with something else.
     #[must_use]
     pub fn unlock_level(mut self) -> Self {
         self.writes.push(IntentWrite::Lock(false));

@@ -174,6 +174,7 @@ fn write_intent(next: &mut State, write: IntentWrite, origin: Option<Arc<Origin>
         IntentWrite::Lock(lock) => {
             next.multiscale.lock.set(lock, stamp, origin);
         }
+        IntentWrite::Release => next.multiscale.lock.write(false, stamp, origin),
         IntentWrite::Layer(index, control) => {
             if let Some(layer) = next.layers.get_mut(index) {
                 let layer = Arc::make_mut(layer);
@@ -251,7 +252,8 @@ fn property_version(state: &State, kind: OpKind) -> u64 {
     match kind {
         OpKind::View => state.view.ndisplay.mark().version,
         OpKind::Dims(_) => state.dims.step.mark().version,
-        OpKind::Level => state.multiscale.level.mark().version,
+        // A release writes the lock alone.
+        OpKind::Level => state.multiscale.level.mark().version + state.multiscale.lock.mark().version - 1,
         OpKind::Camera => state.camera.commands,
         OpKind::Layer(index, key) => state.layers.get(index).map_or(1, |l| l.mark(key).version),
         OpKind::Load => state.epoch,

@@ -1,6 +1,6 @@
 //! A stand for the render loop: a made-up pyramid, a tile source that does what it is told, and a device that takes notes.
 
-use nc_core::control::{Intent, bootstrap, reduce};
+use nc_core::control::{Context, Intent, bootstrap, reduce};
 use nc_core::data::{CanvasSize, DType, ImageId, PlaneKey, Samples, TILE, Tile, TileKey};
 use nc_core::exchange::SharedLedger;
 use nc_core::ledger::{AppliedBatch, Ledger};
@@ -59,7 +59,8 @@ pub(crate) fn ledger(dataset: Arc<Dataset>) -> SharedLedger {
 /// Does what the control thread does with an intent.
 pub(crate) fn intend(ledger: &SharedLedger, now: Instant, scope: &str, target: &str, key: &str, value: Value) {
     let intent = Intent::parse(scope, target, key, &value).unwrap();
-    let reduced = reduce(&ledger.state(), intent, None).unwrap();
+    let cx = Context { state: &ledger.state(), announced: &ledger.view() };
+    let reduced = reduce(cx, intent, None).unwrap();
     ledger.commit_intent(reduced.batch, reduced.motion, now, now).unwrap();
 }
 
