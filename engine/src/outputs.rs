@@ -31,6 +31,11 @@ impl RenderOutput for RenderTeller {
     fn device_fault(&mut self, message: String) {
         self.inbox.warning(Warning { domain: "render", code: "render.device", message });
     }
+
+    fn volume_pending(&mut self) {
+        let message = "volumes are not drawn yet: 3D shows the outline of the data".to_owned();
+        self.inbox.warning(Warning { domain: "render", code: "render.volume_pending", message });
+    }
 }
 
 /// The wall clock as it was when the session began, and steady from there: packet timestamps never jump (PROTOCOL §11.6), whatever

@@ -17,7 +17,9 @@ pub mod stats;
 pub mod thumbnails;
 pub mod tick;
 pub mod tile_source;
+pub mod txn;
 pub mod viewport;
+pub mod volume;
 pub mod watchdog;
 
 pub use encode_thread::{EncodeConfig, EncodeControl, EncodeOutput, EncodedFrame, OpenEncoder};

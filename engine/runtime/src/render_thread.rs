@@ -46,6 +46,8 @@ pub trait RenderOutput: Send {
     fn data_fault(&mut self, message: String);
     /// The device failed or is not to be had; what happens next.
     fn device_fault(&mut self, message: String);
+    /// A volume of this dataset was asked for the first time, and its outline is what is drawn.
+    fn volume_pending(&mut self);
 }
 
 /// First pause between attempts to make a device; each later one is twice as long.
@@ -152,6 +154,8 @@ struct Turn {
     /// The newest intent, while no picture without gaps was handed over since.
     incomplete: Option<Instant>,
     capture_due: bool,
+    /// Whether the device's picture shows a volume. Kept from the draw: it may be captured a turn later.
+    flip: bool,
     /// The next captured picture has to be a keyframe.
     keyframe: bool,
 }
@@ -175,6 +179,7 @@ impl RenderLoop {
             traces: OpTraces::default(),
             incomplete: None,
             capture_due: false,
+            flip: false,
             keyframe: false,
         };
         let mut wake_at = Some(Instant::now());
@@ -216,8 +221,11 @@ impl RenderLoop {
         let missing = turn.viewer.missing();
         self.stats.tiles_missing.store(missing as u64, Ordering::Relaxed);
         outcome.faults.into_iter().for_each(|fault| output.data_fault(fault));
-        if let Some(decision) = outcome.switched {
-            tracing::debug!(?decision, "level");
+        if outcome.volume_pending {
+            output.volume_pending();
+        }
+        if let Some(switch) = outcome.switched {
+            tracing::debug!(?switch, "level");
             self.stats.count(|s| &s.level_switches);
         }
         let mut op = None;
@@ -238,6 +246,7 @@ impl RenderLoop {
             turn.cap.drawn(begun);
             turn.failures = 0;
             turn.capture_due = true;
+            turn.flip = outcome.flip;
             self.stats.count(|s| &s.frames);
             self.stats.tile_bytes.store(turn.viewer.tile_bytes(), Ordering::Relaxed);
         } else if !turn.capture_due {
@@ -269,14 +278,7 @@ impl RenderLoop {
         let mut ops = turn.traces.take();
         let captured = Instant::now();
         ops.iter_mut().for_each(|op| op.stamp(Step::Captured, captured));
-        let picture = Picture {
-            frame,
-            op,
-            ops,
-            completes,
-            keyframe: std::mem::take(&mut turn.keyframe),
-            flip: false,
-        };
+        let picture = Picture { frame, op, ops, completes, keyframe: std::mem::take(&mut turn.keyframe), flip: turn.flip };
         let (mut completed, mut excess) = (None, Vec::new());
         let dropped = self.control.pictures.push(picture, |heir, dropped| {
             completed = dropped.completes;

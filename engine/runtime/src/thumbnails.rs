@@ -59,7 +59,10 @@ impl Thumbnails {
     pub fn due(&mut self, state: &State, now: Instant, changed: Instant) -> ThumbnailWork {
         let recipes: Vec<Recipe> = (0..state.layers.len()).filter_map(|i| recipe(state, i)).collect();
         self.overviews.retain(|plane, _| recipes.iter().any(|r| r.plane == *plane));
-        let Some(index) = (0..recipes.len()).find(|i| self.made.get(i) != Some(&recipes[*i])) else {
+        // Layers that are drawn come first: of many channels, most are often hidden.
+        let outdated = |i: &usize| self.made.get(i) != Some(&recipes[*i]);
+        let shown = |i: &usize| state.layers[*i].controls.visible;
+        let Some(index) = (0..recipes.len()).filter(outdated).min_by_key(|i| (!shown(i), *i)) else {
             return ThumbnailWork::Wait(None);
         };
         let ready_at = self.last.map_or(changed, |last| (last + SPACING).max(changed + REST));
@@ -85,7 +88,7 @@ impl Thumbnails {
 
 fn recipe(state: &State, index: usize) -> Option<Recipe> {
     let dataset = state.dataset.as_ref()?;
-    let (row, col) = (state.displayed()[0], state.displayed()[1]);
+    let (row, col) = state.plane_dims();
     let coarsest = dataset.level_count() - 1;
     let plane = dataset.plane(dataset.layers.get(index)?, coarsest, row, col, state.dims.step.get());
     let c = &state.layers.get(index)?.controls;

@@ -3,37 +3,41 @@
 //! ```text
 //!             snapshot, commands, arrivals
 //!                         │
-//!   camera → level → plan → upload what is cached → ask for the rest
-//!                         │
-//!          new step with nothing to show, for less than 100 ms?
-//!              │ yes                       │ no
-//!           Holding                 differs from the last picture?
-//!    (old picture, ops open)          │ yes            │ no
-//!              │ arrival or         draw               │
-//!              │ 100 ms               └──── commit ────┘
-//!              └───────────▶ next tick          (pose, level, ops closed)
+//!            plan: mode, poses, level (`txn`)
+//!              │ 2D                         │ 3D
+//!   tiles: upload what is cached,        the pass from the pose; tiles stay,
+//!   ask for the rest (`viewport`)        none is asked for (`volume`)
+//!              │                            │
+//!   new step or mode with nothing to        │
+//!   show, for less than 100 ms?             │
+//!     │ yes              │ no               │
+//!   Holding           differs from the last picture?
+//!   (old picture,        │ yes            │ no
+//!   ops open)           draw              │
+//!     │ arrival or       └──── commit ────┘
+//!     │ 100 ms        (poses, caches, level, ops closed)
+//!     └──────────▶ next tick
 //! ```
 
-use crate::camera;
 use crate::residency::Residency;
 use crate::stats::Stage;
 use crate::thumbnails::{ThumbnailWork, Thumbnails};
 use crate::tile_source::TileSource;
+use crate::txn::{self, Given, LevelSwitch, Live, Mode};
 use crate::viewport::{self, ViewportPlan};
-use nc_core::data::lod::{LevelDecision, LevelInputs, LevelPolicy, LevelReason};
+use crate::volume;
+use nc_core::data::lod::LevelPolicy;
 use nc_core::data::{Rect, TileKey, plane_camera};
 use nc_core::exchange::CameraCommand;
 use nc_core::ledger::{AppliedBatch, State};
-use nc_core::scene::{Dataset, OpSeq, PlanePose, Thumbnail};
-use nc_gpu::api::{DeviceError, RenderDevice, SlicePass};
+use nc_core::scene::{Dataset, OpSeq, PlanePose, Thumbnail, VolumePose};
+use nc_gpu::api::{DeviceError, RenderDevice, SlicePass, VolumePass};
 use nc_store::Arrival;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long the old picture may stand when nothing of a new step is resident.
 const HOLD: Duration = Duration::from_millis(100);
-/// A zoom older than this no longer hints at a direction.
-const ZOOM_HINT_AGE: Duration = Duration::from_millis(500);
 /// Most bytes of cached tiles that one tick hands to the device; the rest follows in the next.
 const UPLOAD_BYTES: usize = 16 << 20;
 
@@ -59,16 +63,20 @@ pub struct Tick {
 pub struct Outcome {
     /// Whether the device holds a new picture.
     pub drawn: bool,
+    /// Whether that picture shows a volume, so that its last row belongs at the top of a screen.
+    pub flip: bool,
+    /// Whether it is the first of this dataset that should show a volume and shows its outline.
+    pub volume_pending: bool,
     /// What to commit, if anything.
     pub batch: Option<AppliedBatch>,
     /// When to tick again although nothing happens.
     pub wake_at: Option<Instant>,
     /// Damaged chunks, one line each.
     pub faults: Vec<String>,
-    /// Whether the picture has to be a keyframe: the camera was reset.
+    /// Whether the picture has to be a keyframe: the camera was reset, or another dataset is shown.
     pub keyframe: bool,
-    /// The level decision, where it changed the level.
-    pub switched: Option<LevelDecision>,
+    /// The change of level, where it changed.
+    pub switched: Option<LevelSwitch>,
 }
 
 impl Outcome {
@@ -83,29 +91,27 @@ pub trait Laps {
     fn lap(&mut self, stage: Stage);
 }
 
-/// The part of the viewer's state that a failed tick takes back.
-#[derive(Debug, Clone)]
-struct Live {
-    rect: Rect,
-    level: usize,
-    downgraded: bool,
-    switched_at: Option<Instant>,
-    zoom_hint: Option<(f64, Instant)>,
-    holding_since: Option<Instant>,
-}
-
 /// What was committed last.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Committed {
     op: OpSeq,
     rect: Rect,
+    volume: Option<VolumePose>,
     level: usize,
     downgraded: bool,
+}
+
+/// What the device's picture was drawn from.
+#[derive(Debug, Clone, PartialEq)]
+enum Drawn {
+    Slice(SlicePass),
+    Volume(VolumePass),
 }
 
 /// What a picture shows, apart from level, place and colours.
 #[derive(Debug, Clone, PartialEq)]
 struct Subject {
+    ndisplay: u8,
     step: Vec<u64>,
     order: Vec<usize>,
     visible: Vec<bool>,
@@ -114,6 +120,7 @@ struct Subject {
 impl Subject {
     fn of(state: &State) -> Self {
         Self {
+            ndisplay: *state.view.ndisplay.get(),
             step: state.dims.step.get().clone(),
             order: state.dims.order.get().clone(),
             visible: state.layers.iter().map(|l| l.controls.visible).collect(),
@@ -133,8 +140,9 @@ pub struct Viewer {
     keyframe: bool,
     told_cropped: bool,
     told_absent: bool,
+    told_volume: bool,
     residency: Residency,
-    drawn: Option<SlicePass>,
+    drawn: Option<Drawn>,
     subject: Option<Subject>,
     stale: bool,
     changed_at: Option<Instant>,
@@ -154,6 +162,7 @@ impl Viewer {
             keyframe: false,
             told_cropped: false,
             told_absent: false,
+            told_volume: false,
             residency: Residency::new(tile_budget),
             drawn: None,
             subject: None,
@@ -232,55 +241,60 @@ impl Viewer {
             self.told_absent = true;
             outcome.faults.push(absent);
         }
-        let (row, col) = (snapshot.displayed()[0], snapshot.displayed()[1]);
-        let home = dataset.world_rect(col, row);
-        let moved = camera::apply(self.live.rect, snapshot.canvas, home, &commands);
-        self.live.rect = moved.rect;
-        self.keyframe |= moved.reset;
-        if let Some(factor) = moved.zoom {
-            self.live.zoom_hint = Some((factor, now));
-        }
-        let shown = self.live.rect.expanded_to(snapshot.canvas);
-        let decision = self.decide_level(&snapshot, &dataset, shown, moved.jumped, now);
-        if decision.reason == LevelReason::Cooldown || decision.level != self.live.level {
-            let since = if decision.level == self.live.level { self.live.switched_at.unwrap_or(now) } else { now };
-            outcome.wake(since + self.policy.cooldown);
-        }
-        if decision.level != self.live.level {
-            self.live.switched_at = Some(now);
-            outcome.switched = Some(decision);
-        }
-        (self.live.level, self.live.downgraded) = (decision.level, decision.downgraded);
-
-        let mut plan = viewport::plan(&snapshot, &dataset, shown, decision.level, &mut self.residency);
-        laps.lap(Stage::Plan);
-        let uploaded = self.upload_cached(&plan, source, device, &mut outcome, now)?;
-        if uploaded {
-            plan = viewport::plan(&snapshot, &dataset, shown, decision.level, &mut self.residency);
-        }
-        if plan.missing != self.wanted {
-            source.want(&plan.missing);
-            self.wanted.clone_from(&plan.missing);
-        }
-        laps.lap(Stage::Upload);
+        let given = Given {
+            state: &snapshot,
+            dataset: &dataset,
+            commands: &commands,
+            now,
+            policy: &self.policy,
+            budget: self.residency.budget(),
+        };
+        let plan = txn::plan(&self.live, &given);
+        self.live = plan.live;
+        self.keyframe |= plan.reset;
+        outcome.switched = plan.switch;
+        plan.wake_at.into_iter().for_each(|at| outcome.wake(at));
 
         let subject = Subject::of(&snapshot);
-        if self.must_hold(&plan, &subject, now) {
-            let since = *self.live.holding_since.get_or_insert(now);
-            outcome.wake(since + HOLD);
-            return Ok(outcome);
-        }
+        let (picture, news) = match self.live.mode {
+            Mode::Plane => {
+                let (plan, uploaded) = self.prepare_tiles(&snapshot, &dataset, source, device, now, &mut outcome, laps)?;
+                if self.must_hold(&plan, &subject, now) {
+                    let since = *self.live.holding_since.get_or_insert(now);
+                    outcome.wake(since + HOLD);
+                    return Ok(outcome);
+                }
+                if plan.cropped && !self.told_cropped {
+                    self.told_cropped = true;
+                    outcome.faults.push(CROPPED.to_owned());
+                }
+                (Some(Drawn::Slice(plan.pass)), fresh || uploaded)
+            }
+            Mode::Volume => {
+                // The tiles stay where they are: a way back to 2D is drawn at once.
+                self.want(Vec::new(), source);
+                let pose = self.live.poses.volume.as_ref();
+                let pass = pose.and_then(|pose| volume::pass(&snapshot, &dataset, pose, self.live.level));
+                laps.lap(Stage::Plan);
+                laps.lap(Stage::Upload);
+                (pass.map(Drawn::Volume), false)
+            }
+        };
         self.live.holding_since = None;
         outcome.keyframe = std::mem::take(&mut self.keyframe);
-        if plan.cropped && !self.told_cropped {
-            self.told_cropped = true;
-            outcome.faults.push(CROPPED.to_owned());
-        }
-        if self.stale || fresh || uploaded || self.drawn.as_ref() != Some(&plan.pass) {
-            device.draw_slice(&plan.pass)?;
+        if self.stale || news || self.drawn != picture {
+            match &picture {
+                Some(Drawn::Slice(pass)) => device.draw_slice(pass)?,
+                Some(Drawn::Volume(pass)) => {
+                    device.draw_volume(pass)?;
+                    outcome.flip = true;
+                    outcome.volume_pending = !std::mem::replace(&mut self.told_volume, true);
+                }
+                None => {}
+            }
             laps.lap(Stage::Render);
-            outcome.drawn = true;
-            self.drawn = Some(plan.pass);
+            outcome.drawn = picture.is_some();
+            self.drawn = picture;
             self.subject = Some(subject);
             self.stale = false;
             self.changed_at = Some(now);
@@ -333,27 +347,41 @@ impl Viewer {
 
     /// Whether the last picture was made with the tile's plane.
     fn shows(&self, key: &TileKey) -> bool {
-        self.drawn.iter().flat_map(|pass| &pass.layers).flat_map(|layer| &layer.planes).any(|plane| plane.key == key.plane)
+        let Some(Drawn::Slice(pass)) = &self.drawn else { return false };
+        pass.layers.iter().flat_map(|layer| &layer.planes).any(|plane| plane.key == key.plane)
     }
 
-    /// The policy's decision; after a jump, the level that it would settle on step by step.
-    fn decide_level(&mut self, snapshot: &State, dataset: &Dataset, shown: Rect, jumped: bool, now: Instant) -> LevelDecision {
-        let (row, col) = (snapshot.displayed()[0], snapshot.displayed()[1]);
-        let oversampling = dataset.oversampling(shown, snapshot.canvas, row, col);
-        let fits = viewport::levels_that_fit(snapshot, dataset, shown, &self.residency);
-        let hint = self.live.zoom_hint.take().filter(|(_, at)| now.duration_since(*at) <= ZOOM_HINT_AGE);
-        let lock = snapshot.multiscale.lock.get().then(|| *snapshot.multiscale.level.get());
-        if jumped && lock.is_none() {
-            return self.policy.settle(&oversampling, &fits, self.live.level);
+    /// Plans the 2D picture, hands over what of it is decoded already and asks for the rest. Tells also whether anything was handed
+    /// over.
+    #[expect(clippy::too_many_arguments, reason = "a tick's arguments, passed on")]
+    fn prepare_tiles(
+        &mut self,
+        snapshot: &State,
+        dataset: &Dataset,
+        source: &dyn TileSource,
+        device: &mut dyn RenderDevice,
+        now: Instant,
+        outcome: &mut Outcome,
+        laps: &mut dyn Laps,
+    ) -> Result<(ViewportPlan, bool), DeviceError> {
+        let (shown, level) = (self.live.poses.plane.expanded_to(snapshot.canvas), self.live.level);
+        let mut plan = viewport::plan(snapshot, dataset, shown, level, &mut self.residency);
+        laps.lap(Stage::Plan);
+        let uploaded = self.upload_cached(&plan, source, device, outcome, now)?;
+        if uploaded {
+            plan = viewport::plan(snapshot, dataset, shown, level, &mut self.residency);
         }
-        self.policy.decide(LevelInputs {
-            oversampling: &oversampling,
-            fits: &fits,
-            current: self.live.level,
-            zoom_hint: hint.map(|(factor, _)| factor),
-            lock,
-            since_switch: self.live.switched_at.map(|at| now.duration_since(at)),
-        })
+        self.want(plan.missing.clone(), source);
+        laps.lap(Stage::Upload);
+        Ok((plan, uploaded))
+    }
+
+    /// Tells the source which tiles are wanted, if these are others than before.
+    fn want(&mut self, wanted: Vec<TileKey>, source: &dyn TileSource) {
+        if wanted != self.wanted {
+            source.want(&wanted);
+            self.wanted = wanted;
+        }
     }
 
     /// Hands over missing tiles whose chunks are decoded already, up to [`UPLOAD_BYTES`].
@@ -390,20 +418,23 @@ impl Viewer {
     }
 
     fn commit(&mut self, snapshot: &Arc<State>) -> Option<AppliedBatch> {
-        let committed = Committed {
-            op: snapshot.scene.op_seq,
-            rect: self.live.rect,
-            level: self.live.level,
-            downgraded: self.live.downgraded,
-        };
+        let Live { poses, level, downgraded, .. } = self.live;
+        let committed = Committed { op: snapshot.scene.op_seq, rect: poses.plane, volume: poses.volume, level, downgraded };
         if self.committed == Some(committed) {
             return None;
         }
         self.committed = Some(committed);
         self.safe = self.live.clone();
-        let zoom = plane_camera::pixels_per_unit(self.live.rect, snapshot.canvas);
-        let pose = PlanePose { rect: self.live.rect, zoom };
-        Some(AppliedBatch::new(snapshot.clone()).camera(pose).level(self.live.level, self.live.downgraded).applied())
+        let zoom = plane_camera::pixels_per_unit(poses.plane, snapshot.canvas);
+        let pose = PlanePose { rect: poses.plane, zoom };
+        let mut batch = AppliedBatch::new(snapshot.clone()).camera(pose).level(level, downgraded);
+        if let Some(pose) = poses.volume {
+            batch = batch.volume(pose);
+        }
+        if let Some(view) = snapshot.view.entered_from.get() {
+            batch = batch.plane_cache(view.clone());
+        }
+        Some(batch.applied())
     }
 
     fn work_on_thumbnails(&mut self, snapshot: &Arc<State>, source: &dyn TileSource, now: Instant, outcome: &mut Outcome) {
@@ -416,19 +447,6 @@ impl Viewer {
             }
             ThumbnailWork::Wait(Some(at)) => outcome.wake(at),
             ThumbnailWork::Wait(None) => {}
-        }
-    }
-}
-
-impl Live {
-    fn of(state: &State) -> Self {
-        Self {
-            rect: state.camera.plane.get().rect,
-            level: *state.multiscale.level.get(),
-            downgraded: false,
-            switched_at: None,
-            zoom_hint: None,
-            holding_since: None,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The viewport planner: for every visible layer, which planes can show it and which tiles those need. Pure but for marking tiles
+//! The planner of 2D: for every visible layer, which planes can show it and which tiles those need. Pure but for marking tiles
 //! as used.
 
 use crate::residency::Residency;
@@ -38,7 +38,8 @@ pub fn plan(state: &State, dataset: &Dataset, shown: Rect, level: usize, residen
     let mut coarse: Vec<TileKey> = Vec::new();
     let mut presentable = true;
     let coarsest = dataset.level_count() - 1;
-    let share = layer_share(state, residency, dataset);
+    let (row, col) = state.plane_dims();
+    let share = layer_share(state, residency.budget(), dataset);
     let mut cropped = false;
     for (index, layer) in state.layers.iter().enumerate().filter(|(_, l)| l.controls.visible) {
         let at = |level: usize| target(state, dataset, index, level, shown, share);
@@ -49,13 +50,7 @@ pub fn plan(state: &State, dataset: &Dataset, shown: Rect, level: usize, residen
         let mut anything = absent.len() < wanted.tiles.len();
         if !absent.is_empty() {
             for stand_in in stand_ins(level, coarsest) {
-                let other = dataset.plane(
-                    &dataset.layers[index],
-                    stand_in,
-                    state.displayed()[0],
-                    state.displayed()[1],
-                    state.dims.step.get(),
-                );
+                let other = dataset.plane(&dataset.layers[index], stand_in, row, col, state.dims.step.get());
                 if !residency.has_plane(&other) && stand_in != coarsest {
                     continue;
                 }
@@ -74,17 +69,17 @@ pub fn plan(state: &State, dataset: &Dataset, shown: Rect, level: usize, residen
         missing.push(absent);
         layers.push(slice_layer(layer, planes));
     }
-    let limit = tile_limit(residency, dataset);
+    let limit = tile_limit(residency.budget(), dataset);
     let missing = coarse.into_iter().chain(interleaved(missing)).take(limit).collect();
     ViewportPlan { pass: SlicePass { canvas: state.canvas, view: shown, layers }, missing, presentable, cropped }
 }
 
-/// Whether all visible layers of each level fit the tile budget when `shown` fills the canvas. A level needs room for twice its
-/// tiles, so that the next step can be loaded while this one is shown.
-pub fn levels_that_fit(state: &State, dataset: &Dataset, shown: Rect, residency: &Residency) -> Vec<bool> {
+/// Whether all visible layers of each level fit `budget` bytes of tiles when `shown` fills the canvas. A level needs room for twice
+/// its tiles, so that the next step can be loaded while this one is shown.
+pub fn levels_that_fit(state: &State, dataset: &Dataset, shown: Rect, budget: u64) -> Vec<bool> {
     let visible = state.layers.iter().filter(|l| l.controls.visible).count().max(1) as u64;
-    let limit = tile_limit(residency, dataset) as u64;
-    let (row, col) = (state.displayed()[0], state.displayed()[1]);
+    let limit = tile_limit(budget, dataset) as u64;
+    let (row, col) = state.plane_dims();
     (0..dataset.level_count())
         .map(|level| {
             let footprint = Footprint::of(shown, dataset.sample_axis(level, col), dataset.sample_axis(level, row), 1);
@@ -96,15 +91,15 @@ pub fn levels_that_fit(state: &State, dataset: &Dataset, shown: Rect, residency:
 }
 
 /// How many tiles of this dataset the budget holds.
-fn tile_limit(residency: &Residency, dataset: &Dataset) -> usize {
+fn tile_limit(budget: u64, dataset: &Dataset) -> usize {
     let bytes = u64::from(TILE) * u64::from(TILE) * SampleFormat::of(dataset.image.dtype).size() as u64;
-    usize::try_from(residency.budget() / bytes).unwrap_or(usize::MAX).max(1)
+    usize::try_from(budget / bytes).unwrap_or(usize::MAX).max(1)
 }
 
 /// How many tiles one plane of each visible layer may take, so that all that a picture needs stays resident together.
-fn layer_share(state: &State, residency: &Residency, dataset: &Dataset) -> usize {
+fn layer_share(state: &State, budget: u64, dataset: &Dataset) -> usize {
     let visible = state.layers.iter().filter(|l| l.controls.visible).count().max(1);
-    (tile_limit(residency, dataset) * 9 / 10 / visible).max(1)
+    (tile_limit(budget, dataset) * 9 / 10 / visible).max(1)
 }
 
 /// Other levels in order of preference: nearest first, the finer of two equally near first.
@@ -126,7 +121,7 @@ fn interleaved(lists: Vec<Vec<TileKey>>) -> Vec<TileKey> {
 }
 
 fn target(state: &State, dataset: &Dataset, layer: usize, level: usize, shown: Rect, most: usize) -> Target {
-    let (row, col) = (state.displayed()[0], state.displayed()[1]);
+    let (row, col) = state.plane_dims();
     let (x, y) = (dataset.sample_axis(level, col), dataset.sample_axis(level, row));
     let key = dataset.plane(&dataset.layers[layer], level, row, col, state.dims.step.get());
     let footprint = Footprint::of(shown, x, y, 1);

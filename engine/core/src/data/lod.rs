@@ -61,6 +61,10 @@ pub enum LevelReason {
     Cooldown,
     /// No level fits its budget; the coarsest is used all the same.
     OverBudget,
+    /// A volume is shown, at the coarsest level (PROTOCOL §16.4). The policy never says so.
+    Volume,
+    /// The plane's level came back after a volume. The policy never says so.
+    Restored,
 }
 
 /// A level and how it was found.

@@ -1,122 +1,18 @@
 //! The tick in virtual time, between a ledger, a tile source that does what it is told and a device that takes notes.
 
-use crate::stand::{CANVAS, Recorder, Shelf, TILE_BYTES, dataset, overview, shade, summary, tile};
+use crate::stand::{CANVAS, Recorder, TILE_BYTES, overview, shade, summary, tile};
+use crate::turns::{Loop, NoClock, PLENTY, noted};
+use nc_core::data::Rect;
 use nc_core::data::lod::LevelPolicy;
-use nc_core::data::{Rect, TileKey};
 use nc_core::exchange::SharedLedger;
-use nc_core::ledger::{AppliedBatch, Outcome as Ending, State};
+use nc_core::ledger::{AppliedBatch, Outcome as Ending};
 use nc_core::scene::AppliedView;
 use nc_gpu::api::{DeviceError, RenderDevice};
 use nc_gpu::device_cpu::{CpuDevice, CpuOptions};
-use nc_runtime::{Laps, Outcome, Stage, Tick, Viewer};
+use nc_runtime::{Tick, Viewer};
 use nc_store::Arrival;
-use serde_json::{Value, json};
-use std::sync::Arc;
+use serde_json::json;
 use std::time::{Duration, Instant};
-
-/// Room for everything.
-const PLENTY: u64 = 1 << 30;
-
-struct NoClock;
-
-impl Laps for NoClock {
-    fn lap(&mut self, _stage: Stage) {}
-}
-
-/// The render loop without its thread.
-struct Loop<D> {
-    ledger: SharedLedger,
-    viewer: Viewer,
-    device: D,
-    shelf: Shelf,
-    now: Instant,
-    /// What the source was asked for last.
-    wanted: Vec<TileKey>,
-    last_good: Arc<State>,
-    batches: Vec<AppliedBatch>,
-}
-
-impl<D: RenderDevice> Loop<D> {
-    fn new(channels: u64, budget: u64, device: D) -> Self {
-        let ledger = crate::stand::ledger(dataset(channels));
-        let state = ledger.state();
-        let viewer = Viewer::new(&state, LevelPolicy::default(), budget);
-        let (shelf, now) = (Shelf::default(), Instant::now());
-        Self { ledger, viewer, device, shelf, now, wanted: Vec::new(), last_good: state, batches: Vec::new() }
-    }
-
-    fn after(&mut self, ms: u64) -> &mut Self {
-        self.now += Duration::from_millis(ms);
-        self
-    }
-
-    fn intend(&mut self, scope: &str, target: &str, key: &str, value: Value) -> &mut Self {
-        crate::stand::intend(&self.ledger, self.now, scope, target, key, value);
-        self
-    }
-
-    fn show(&mut self, rect: [f64; 4]) -> &mut Self {
-        self.intend("camera", "main", "set", json!({"rect": rect}))
-    }
-
-    fn try_tick(&mut self, arrivals: Vec<Arrival>) -> Result<Outcome, DeviceError> {
-        let snapshot = self.ledger.state();
-        let commands = self.ledger.take_commands(snapshot.scene.op_seq);
-        let tick = Tick { now: self.now, snapshot: snapshot.clone(), commands, arrivals };
-        let outcome = self.viewer.tick(tick, &mut self.device, Some(&self.shelf), &mut NoClock)?;
-        if let Some(wants) = self.shelf.take_wants().pop() {
-            self.wanted = wants;
-        }
-        if let Some(batch) = &outcome.batch {
-            self.ledger.commit_applied(batch.clone()).unwrap();
-            self.last_good = snapshot;
-            self.batches.push(batch.clone());
-        }
-        Ok(outcome)
-    }
-
-    fn tick(&mut self) -> Outcome {
-        self.try_tick(Vec::new()).unwrap()
-    }
-
-    /// A tick to which everything came that is wanted.
-    fn tick_delivered(&mut self) -> Outcome {
-        let arrivals = self.wanted.iter().map(|key| Arrival::Tile { key: *key, tile: tile(key) }).collect();
-        self.try_tick(arrivals).unwrap()
-    }
-
-    /// Ticks, with everything that is asked for, until nothing is left to do.
-    fn settle(&mut self) -> &mut Self {
-        let mut asked = Vec::new();
-        for _ in 0..100 {
-            let wanted = self.wanted.iter().map(|key| Arrival::Tile { key: *key, tile: tile(key) });
-            let overviews = asked.iter().map(|plane| Arrival::Overview { plane: *plane, overview: Ok(overview(plane)) });
-            let arrivals = wanted.chain(overviews).collect();
-            let outcome = self.try_tick(arrivals).unwrap();
-            asked = self.shelf.take_overviews();
-            let quiet = !outcome.drawn && outcome.batch.is_none();
-            match outcome.wake_at {
-                None if quiet && self.wanted.is_empty() && asked.is_empty() => return self,
-                Some(at) => self.now = self.now.max(at),
-                None => {}
-            }
-        }
-        panic!("it does not come to rest");
-    }
-
-    fn view(&self) -> Arc<AppliedView> {
-        self.ledger.view()
-    }
-
-    fn open_ops(&self) -> u64 {
-        let scene = self.ledger.state().scene;
-        scene.op_seq.0 - scene.applied_seq.0
-    }
-}
-
-fn noted(channels: u64, budget: u64) -> Loop<Recorder> {
-    Loop::new(channels, budget, Recorder::default())
-}
 
 impl Loop<Recorder> {
     /// Levels of the planes that the last picture draws its first layer from.
@@ -244,14 +140,14 @@ fn the_level_follows_the_zoom_at_most_every_150_ms() {
     let zoom = json!({"factor": 0.5, "anchor_px": [256, 256]});
     stage.after(1000).intend("camera", "main", "zoom", zoom.clone());
     let outcome = stage.tick();
-    assert_eq!((stage.view().level, outcome.switched.unwrap().level), (1, 1));
+    assert_eq!((stage.view().level, outcome.switched.unwrap().decision.level), (1, 1));
     let switched_at = stage.now;
     stage.after(50).intend("camera", "main", "zoom", zoom);
     let outcome = stage.tick();
     assert!(outcome.drawn && outcome.switched.is_none(), "the view moves, the level waits");
     assert_eq!((stage.view().level, outcome.wake_at), (1, Some(switched_at + Duration::from_millis(150))));
     assert!(stage.after(99).tick().switched.is_none());
-    assert_eq!(stage.after(1).tick().switched.unwrap().level, 0);
+    assert_eq!(stage.after(1).tick().switched.unwrap().decision.level, 0);
     assert_eq!(stage.view().level, 0);
     // A jump goes all the way at once.
     stage.after(10).intend("camera", "main", "reset", json!({}));
@@ -270,7 +166,7 @@ fn a_level_that_was_asked_for_stays_until_it_is_released() {
     assert_eq!(stage.view().level, 0, "whatever the zoom");
     stage.after(500).intend("multiscale", "main", "policy", json!("auto"));
     stage.tick();
-    assert_eq!(stage.after(500).tick().switched.map(|d| d.level), Some(2), "one level at a time");
+    assert_eq!(stage.after(500).tick().switched.map(|s| s.decision.level), Some(2), "one level at a time");
     assert_eq!(stage.view().level, 2);
 }
 

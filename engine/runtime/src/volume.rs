@@ -1,0 +1,67 @@
+//! The 3D planner: what a volume pass is made of, and which levels a budget allows. Pure.
+
+use nc_core::data::turntable::{self, VolumePose};
+use nc_core::data::{MAX_AXES, SampleFormat, Transfer};
+use nc_core::ledger::{LayerState, State};
+use nc_core::scene::{Dataset, LayerSpec};
+use nc_gpu::api::{VolumeKey, VolumeLayer, VolumePass, VolumeView};
+
+/// The dims that 3D shows, in the order z, y, x, whatever the mode is: the last three, or all where there are fewer.
+pub fn dims(state: &State) -> &[usize] {
+    let order = state.dims.order.get();
+    &order[order.len().saturating_sub(3)..]
+}
+
+/// The picture of `dataset` from `pose` with its samples of `level`. `None` for data of fewer than three dims, which have none.
+pub fn pass(state: &State, dataset: &Dataset, pose: &VolumePose, level: usize) -> Option<VolumePass> {
+    let &[z, y, x] = dims(state) else { return None };
+    let shown = [z, y, x];
+    let visible = state.layers.iter().zip(&dataset.layers).filter(|(layer, _)| layer.controls.visible);
+    let layers =
+        visible.map(|(layer, spec)| volume_layer(layer, key(state, dataset, spec, shown, level), dataset, shown)).collect();
+    let turntable::Frame { eye, right, up, forward } = turntable::frame(pose);
+    let view = VolumeView { eye, right, up, forward, distance: pose.distance, fov: pose.fov };
+    Some(VolumePass { canvas: state.canvas, view, bounds: dataset.world_box(&shown), layers })
+}
+
+/// Whether the samples of each level, of all visible layers together, fit into `budget` bytes (PROTOCOL §16.3).
+pub fn levels_that_fit(state: &State, dataset: &Dataset, budget: u64) -> Vec<bool> {
+    let visible = state.layers.iter().filter(|l| l.controls.visible).count().max(1) as u64;
+    let sample = SampleFormat::of(dataset.image.dtype).size() as u64;
+    let bytes = |level: usize| {
+        let shape = dataset.level_shape(level);
+        dims(state).iter().fold(visible.saturating_mul(sample), |product, &dim| product.saturating_mul(shape[dim]))
+    };
+    (0..dataset.level_count()).map(|level| bytes(level) <= budget).collect()
+}
+
+fn key(state: &State, dataset: &Dataset, layer: &LayerSpec, shown: [usize; 3], level: usize) -> VolumeKey {
+    let mut index = [0u32; MAX_AXES];
+    for (dim, &step) in state.dims.step.get().iter().enumerate().filter(|(dim, _)| !shown.contains(dim)) {
+        index[dataset.dims[dim]] = dataset.index_at_level(dim, step, level) as u32;
+    }
+    if let (Some(axis), Some(channel)) = (dataset.image.channel_axis(), layer.channel) {
+        index[axis] = channel as u32;
+    }
+    VolumeKey { image: dataset.image.id, level: level as u8, axes: shown.map(|dim| dataset.dims[dim] as u8), index }
+}
+
+fn volume_layer(layer: &LayerState, key: VolumeKey, dataset: &Dataset, shown: [usize; 3]) -> VolumeLayer {
+    let c = &layer.controls;
+    VolumeLayer {
+        axes: shown.map(|dim| dataset.sample_axis(usize::from(key.level), dim)),
+        key,
+        interpolation: c.interpolation,
+        transfer: Transfer {
+            limits: (c.contrast_limits.0 as f32, c.contrast_limits.1 as f32),
+            gamma: c.gamma as f32,
+            table: c.colormap.clone(),
+        },
+        opacity: c.opacity as f32,
+        blending: c.blending,
+        rendering: c.rendering,
+        attenuation: c.attenuation as f32,
+        iso_threshold: c.iso_threshold as f32,
+        sample_step: c.sample_step as f32,
+    }
+}
