@@ -32,6 +32,7 @@ enum Told {
     Applied(AppliedCommit),
     Device,
     DeviceFault,
+    VolumePending,
 }
 
 struct Teller(SyncSender<Told>);
@@ -48,6 +49,9 @@ impl RenderOutput for Teller {
     }
     fn device_fault(&mut self, _message: String) {
         self.0.try_send(Told::DeviceFault).unwrap();
+    }
+    fn volume_pending(&mut self) {
+        self.0.try_send(Told::VolumePending).unwrap();
     }
 }
 
