@@ -160,8 +160,13 @@ pub(crate) fn run(config: &EncodeConfig, control: &EncodeControl, stats: &Stats,
         if station.watch(control, &mut watchdog, now) {
             control.idr.store(true, Ordering::Release);
         }
+        if control.sated() {
+            match control.pictures.leave(watchdog.next(), Instant::now) {
+                Taken::Closed => return,
+                _ => continue,
+            }
+        }
         let taken = match pacer.due(now, control.viewers(), control.idr.load(Ordering::Acquire)) {
-            _ if control.sated() => control.pictures.leave(watchdog.next(), Instant::now),
             // A newer picture goes before a repeat of the old one. While no encoder is to be had, nothing is due.
             Due::Repeat { .. } => control.pictures.take(Some(station.retry_at.unwrap_or(now)), Instant::now),
             Due::Wait(until) => control.pictures.take(until.into_iter().chain(watchdog.next()).min(), Instant::now),
@@ -176,7 +181,7 @@ pub(crate) fn run(config: &EncodeConfig, control: &EncodeControl, stats: &Stats,
         };
         let idr = control.idr.load(Ordering::Acquire);
         let watched = control.viewers() > 0;
-        let repeat = !control.sated() && matches!(pacer.due(Instant::now(), control.viewers(), idr), Due::Repeat { .. });
+        let repeat = matches!(pacer.due(Instant::now(), control.viewers(), idr), Due::Repeat { .. });
         if (new && (watched || station.sets.is_none())) || (!new && repeat) {
             // Taken, not read and cleared: a request that comes meanwhile stands for the next picture.
             let idr = control.idr.swap(false, Ordering::AcqRel);

@@ -171,7 +171,10 @@ mod tests {
         let steps = ladder(40 * SECOND);
         assert_eq!(steps[..4], [(2, Ask), (3, Ask), (5, Ask), (9, Reset)]);
         // After the reset the same again; until the next reset is allowed it keeps asking.
-        assert_eq!(steps[4..], [(11, Ask), (12, Ask), (14, Ask), (18, Ask), (22, Ask), (26, Ask), (30, Ask), (34, Ask), (38, Ask), (39, Reset)]);
+        assert_eq!(
+            steps[4..],
+            [(11, Ask), (12, Ask), (14, Ask), (18, Ask), (22, Ask), (26, Ask), (30, Ask), (34, Ask), (38, Ask), (39, Reset)]
+        );
     }
 
     #[test]

@@ -5,13 +5,14 @@ use nc_core::data::ColorRange;
 use nc_core::data::lod::LevelPolicy;
 use nc_core::data::{Tile, TileKey};
 use nc_core::exchange::{SharedLedger, Signal};
-use nc_core::ledger::{AppliedCommit, Outcome};
+use nc_core::ledger::{AppliedCommit, Outcome, Step};
 use nc_gpu::DeviceChoice;
 use nc_gpu::api::{
     AccessUnit, CapturedFrame, DeviceError, DeviceInfo, EncodeError, Encoder, EncoderInfo, FrameFormat, ParameterSets,
     RenderDevice, SlicePass, VolumePass,
 };
-use nc_runtime::{EncodeConfig, EncodeOutput, EncodedFrame, OpenEncoder, RenderConfig, RenderOutput, RenderThread, SourceSlot, Stats};
+use nc_runtime::{
+    EncodeConfig, EncodeOutput, EncodedFrame, OpenEncoder, RenderConfig, RenderOutput, RenderThread, SourceSlot, Stats, WatchdogState};
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -71,6 +72,8 @@ impl EncodeOutput for Teller {
 struct Double {
     first: bool,
     breaks: Arc<AtomicBool>,
+    /// Makes no IDR but the first.
+    stubborn: Arc<AtomicBool>,
 }
 
 impl Encoder for Double {
@@ -86,7 +89,7 @@ impl Encoder for Double {
         }
         let planes = frame.data.i420();
         assert_eq!(planes.y.len(), (CANVAS.width * CANVAS.height) as usize);
-        let idr = idr || std::mem::take(&mut self.first);
+        let idr = (idr && !self.stubborn.load(Ordering::SeqCst)) || std::mem::take(&mut self.first);
         let parameter_sets = idr.then(|| ParameterSets { sps: vec![0x67], pps: vec![0x68] });
         Ok(AccessUnit { avcc: vec![0, 0, 0, 1, 0x65], idr, parameter_sets })
     }
@@ -138,6 +141,7 @@ struct Stage {
     signal: Arc<Signal>,
     stats: Arc<Stats>,
     break_encoder: Arc<AtomicBool>,
+    stubborn: Arc<AtomicBool>,
     break_device: Arc<AtomicBool>,
     threads: RenderThread,
 }
@@ -162,10 +166,11 @@ impl Stage {
             tile_budget: 1 << 30,
             policy: LevelPolicy::default(),
         };
-        let breaks = break_encoder.clone();
+        let stubborn = Arc::new(AtomicBool::new(false));
+        let (breaks, deaf) = (break_encoder.clone(), stubborn.clone());
         let open: OpenEncoder = Arc::new(move || {
             open()?;
-            Ok(Box::new(Double { first: true, breaks: breaks.clone() }))
+            Ok(Box::new(Double { first: true, breaks: breaks.clone(), stubborn: deaf.clone() }))
         });
         let sources = Arc::new(SourceSlot::default());
         sources.put(ledger.state().epoch, Box::new(shelf));
@@ -179,7 +184,7 @@ impl Stage {
             Box::new(Teller(teller)),
             stats.clone(),
         );
-        Self { told, ledger, signal, stats, break_encoder, break_device, threads: threads.unwrap() }
+        Self { told, ledger, signal, stats, break_encoder, stubborn, break_device, threads: threads.unwrap() }
     }
 
     fn intend(&self, scope: &str, target: &str, key: &str, value: serde_json::Value) {
@@ -328,4 +333,65 @@ fn a_device_that_breaks_fails_the_ops_at_hand_and_is_made_anew() {
     let op = stage.ledger.view().op;
     stage.await_told(|told| if let Told::Frame(frame, _) = told { (frame.op >= op).then_some(()) } else { None });
     assert_eq!(stage.stats.device_resets.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn while_nobody_can_take_a_picture_none_is_encoded_and_then_it_is_the_newest() {
+    let stage = Stage::start(|| Ok(()));
+    stage.threads.encode().set_viewers(1);
+    stage.await_frame();
+    stage.threads.encode().set_hungry(false);
+    while stage.told.recv_timeout(Duration::from_millis(300)).is_ok() {}
+    for z in [1, 2, 3] {
+        stage.intend("dims", "z", "index", json!(z));
+        stage.await_told(|told| match told {
+            Told::Applied(commit) if commit.view.step[0] == z => Some(()),
+            Told::Frame(..) => panic!("a packet that nobody can take"),
+            _ => None,
+        });
+    }
+    let op = stage.ledger.view().op;
+    while let Ok(told) = stage.told.recv_timeout(Duration::from_millis(300)) {
+        assert!(!matches!(told, Told::Frame(..)), "a packet that nobody can take");
+    }
+    stage.threads.encode().set_hungry(true);
+    let (frame, _) = stage.await_frame();
+    assert_eq!(frame.op, op, "the newest picture");
+    let ops: Vec<_> = frame.ops.iter().map(|trace| trace.op).collect();
+    assert_eq!(ops.len(), 3, "it answers for those that were dropped: {ops:?}");
+    assert!(ops.is_sorted() && ops.last() == Some(&op));
+    for trace in &frame.ops {
+        assert_eq!(trace.last(), Step::Encoded);
+        let passed: Vec<Step> = trace.stages().map(|(step, _)| step).collect();
+        assert!(
+            [Step::Planned, Step::Loaded, Step::Rendered, Step::Applied, Step::Captured].iter().all(|step| passed.contains(step))
+        );
+        let whole: Duration = trace.stages().map(|(_, took)| took).sum();
+        assert_eq!(trace.since_received(Step::Encoded), Some(whole), "the stages are in order and add up");
+    }
+    assert!(stage.await_frame().0.ops.is_empty(), "a repeat answers nothing");
+}
+
+#[test]
+fn the_watchdog_asks_again_and_has_a_stubborn_encoder_made_anew() {
+    let stage = Stage::start(|| Ok(()));
+    stage.threads.encode().set_viewers(1);
+    stage.await_frame();
+    stage.stubborn.store(true, Ordering::SeqCst);
+    let long_ago = Instant::now().checked_sub(Duration::from_secs(20)).unwrap_or_else(Instant::now);
+    stage.threads.encode().viewer_waits_since(Some(long_ago));
+    let idr = stage.await_told(|told| match told {
+        Told::Frame(frame, _) if frame.unit.idr => Some(frame),
+        _ => None,
+    });
+    assert_eq!(idr.unit.parameter_sets.map(|sets| sets.sps), Some(vec![0x67]));
+    let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::SeqCst);
+    assert_eq!((read(&stage.stats.idr_reminders), read(&stage.stats.watchdog_resets)), (3, 1));
+    stage.threads.encode().viewer_waits_since(None);
+    stage.threads.encode().request_idr();
+    // The state is published a turn later.
+    let quiet = || stage.threads.encode().watchdog() == WatchdogState::Quiet;
+    while !quiet() {
+        stage.await_frame();
+    }
 }
