@@ -3,6 +3,7 @@
 //! Architecture invariant: this is the only module of the project that knows the names of environment variables, and it reads none
 //! itself: the environment is an argument.
 
+use crate::session::Drive;
 use nc_engine::api::data::{CanvasSize, ColorRange};
 use std::fmt;
 use std::path::PathBuf;
@@ -34,6 +35,13 @@ pub struct Config {
     pub cache_mib: Setting<u32>,
     /// Range of the video's samples.
     pub color_range: Setting<ColorRange>,
+    /// The directory that clients may browse and open images in; `None` is the one that the served image lies in, or, without
+    /// one, the working directory.
+    pub data_root: Setting<Option<PathBuf>>,
+    /// Beginnings of URLs that clients may open; none by default.
+    pub allow_urls: Setting<Vec<String>>,
+    /// Who may change the scene; everybody may watch.
+    pub drive: Setting<Drive>,
     /// How much is logged.
     pub log_level: Setting<LogLevel>,
 }
@@ -141,6 +149,10 @@ pub struct Flags {
     pub device: Option<String>,
     pub cache_mb: Option<String>,
     pub color_range: Option<String>,
+    pub data_root: Option<String>,
+    pub allow_url: Vec<String>,
+    pub drive: Option<String>,
+    pub drive_token: Option<String>,
     pub log_level: Option<String>,
 }
 
@@ -160,6 +172,9 @@ pub enum ConfigError {
     /// Two things to serve.
     #[error("DATA and --demo exclude each other; give one of them")]
     DataAndDemo,
+    /// Driving by token, and no token.
+    #[error("--drive token needs a token; give one with {DRIVE_TOKEN_VARIABLE} or --drive-token")]
+    NoDriveToken,
 }
 
 /// Flag, variable, and what both may hold.
@@ -176,6 +191,8 @@ pub const PIXEL_PORT_FLAG: &str = "--pixel-port";
 /// The flag that sets the port of the viewer.
 pub const HTTP_PORT_FLAG: &str = "--http-port";
 
+const DRIVE_TOKEN_VARIABLE: &str = "NAPARI_CUDA_DRIVE_TOKEN";
+
 const PORT: &str = "a port from 0 to 65535 (0: any free one)";
 
 impl Config {
@@ -185,6 +202,8 @@ impl Config {
     /// The first value that is not allowed, with the name of its flag or variable.
     pub fn resolve(flags: Flags, env: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let data = data_source(flags.data, flags.demo, &env)?;
+        let drive = drive(flags.drive, flags.drive_token, &env)?;
+        let allow_urls = allowed_urls(flags.allow_url, &env)?;
         let key = |flag, variable, allowed| Key { flag, variable, allowed };
         Ok(Self {
             data,
@@ -239,6 +258,14 @@ impl Config {
                 ColorRange::Full,
                 |text| one_of(text, &[("full", ColorRange::Full), ("limited", ColorRange::Limited)]),
             )?,
+            data_root: key("--data-root", "NAPARI_CUDA_DATA_ROOT", "a directory").setting(
+                flags.data_root,
+                &env,
+                None,
+                |text| Some(Some(PathBuf::from(text))),
+            )?,
+            allow_urls,
+            drive,
             log_level: key("--log-level", "NAPARI_CUDA_LOG_LEVEL", "error, warn, info, debug or trace").setting(
                 flags.log_level,
                 &env,
@@ -289,6 +316,75 @@ fn data_source(
     })
 }
 
+/// A token alone means that it is needed.
+fn drive(
+    who: Option<String>,
+    token: Option<String>,
+    env: impl Fn(&str) -> Option<String>,
+) -> Result<Setting<Drive>, ConfigError> {
+    const TOKEN: Key = Key {
+        flag: "--drive-token",
+        variable: DRIVE_TOKEN_VARIABLE,
+        allowed: "1 to 256 letters, digits or signs without blanks",
+    };
+    enum Who {
+        Everyone,
+        First,
+        Token,
+    }
+    let token = TOKEN.setting(token, &env, None, |text| {
+        let fits = text.len() <= 256 && text.bytes().all(|b| b.is_ascii_graphic());
+        fits.then(|| Some(text.to_owned()))
+    });
+    // Neither message nor log may hold a secret, and it is one even if it is malformed.
+    let token = token.map_err(|error| match error {
+        ConfigError::Value { name, allowed, .. } => ConfigError::Value { name, given: "(not shown)".to_owned(), allowed },
+        other => other,
+    })?;
+    let key = Key { flag: "--drive", variable: "NAPARI_CUDA_DRIVE", allowed: "everyone, first or token" };
+    let who = key.setting(who, &env, None, |text| match text.to_ascii_lowercase().as_str() {
+        "everyone" => Some(Some(Who::Everyone)),
+        "first" => Some(Some(Who::First)),
+        "token" => Some(Some(Who::Token)),
+        _ => None,
+    })?;
+    Ok(match (who.value, token.value) {
+        (Some(Who::Everyone), _) => Setting { value: Drive::Everyone, origin: who.origin },
+        (Some(Who::First), _) => Setting { value: Drive::First, origin: who.origin },
+        (Some(Who::Token), Some(token)) => Setting { value: Drive::Token(token), origin: who.origin },
+        (Some(Who::Token), None) => return Err(ConfigError::NoDriveToken),
+        (None, Some(secret)) => Setting { value: Drive::Token(secret), origin: token.origin },
+        (None, None) => Setting { value: Drive::Everyone, origin: Origin::Default },
+    })
+}
+
+/// Flags replace the variable, which holds any number of prefixes between blanks.
+fn allowed_urls(flags: Vec<String>, env: impl Fn(&str) -> Option<String>) -> Result<Setting<Vec<String>>, ConfigError> {
+    const FLAG: &str = "--allow-url";
+    const VARIABLE: &str = "NAPARI_CUDA_ALLOW_URL";
+    let (value, origin, name) = match (flags.is_empty(), set(env, VARIABLE)) {
+        (false, _) => (flags, Origin::Flag(FLAG), FLAG),
+        (true, Some(list)) => (list.split_whitespace().map(str::to_owned).collect(), Origin::Environment(VARIABLE), VARIABLE),
+        (true, None) => (Vec::new(), Origin::Default, FLAG),
+    };
+    match value.iter().find(|url| !is_url_prefix(url)) {
+        Some(wrong) => Err(ConfigError::Value {
+            name,
+            given: wrong.clone(),
+            allowed: "the beginning of a URL with scheme and host, such as https://example.org/images/",
+        }),
+        None => Ok(Setting { value, origin }),
+    }
+}
+
+/// `scheme://host` and what may follow.
+fn is_url_prefix(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once("://") else { return false };
+    let named = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
+    named && !rest.is_empty() && !rest.starts_with('/') && text.bytes().all(|b| b.is_ascii_graphic())
+}
+
 fn set(env: impl Fn(&str) -> Option<String>, variable: &str) -> Option<String> {
     env(variable).filter(|value| !value.is_empty())
 }
@@ -307,59 +403,4 @@ fn one_of<T: Copy>(text: &str, choices: &[(&str, T)]) -> Option<T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn nothing(_: &str) -> Option<String> {
-        None
-    }
-
-    #[test]
-    fn nothing_given_is_the_defaults_on_loopback() {
-        let config = Config::resolve(Flags::default(), nothing).unwrap();
-        assert_eq!(config.host, Setting { value: "127.0.0.1".to_owned(), origin: Origin::Default });
-        assert_eq!((config.state_port.value, config.pixel_port.value, config.http_port.value), (8081, 8082, 8083));
-        assert_eq!(config.canvas(), CanvasSize { width: 1280, height: 720 });
-        assert_eq!((config.fps.value, config.bitrate_bps.value), (60.0, 12_000_000));
-        assert_eq!(config.data.value, DataSource::None);
-        assert_eq!(config.log_level.value, LogLevel::Info);
-    }
-
-    #[test]
-    fn flags_beat_the_environment_and_both_are_remembered() {
-        let env = |name: &str| match name {
-            "NAPARI_CUDA_WIDTH" => Some("640".to_owned()),
-            "NAPARI_CUDA_HEIGHT" => Some("360".to_owned()),
-            "NAPARI_CUDA_HOST" => Some(String::new()),
-            "NAPARI_CUDA_ZARR_PATH" => Some("/data/a.zarr".to_owned()),
-            _ => None,
-        };
-        let flags = Flags { width: Some("800".to_owned()), ..Flags::default() };
-        let config = Config::resolve(flags, env).unwrap();
-        assert_eq!(config.width, Setting { value: 800, origin: Origin::Flag("--width") });
-        assert_eq!(config.height, Setting { value: 360, origin: Origin::Environment("NAPARI_CUDA_HEIGHT") });
-        assert_eq!(config.host.origin, Origin::Default, "an empty variable is not set");
-        assert_eq!(config.data.origin, Origin::Environment("NAPARI_CUDA_ZARR_PATH"));
-    }
-
-    #[test]
-    fn bad_values_name_what_held_them_and_what_is_allowed() {
-        let of = |flags| Config::resolve(flags, nothing).unwrap_err().to_string();
-        let flags = || Flags::default();
-        assert_eq!(
-            of(Flags { width: Some("641".into()), ..flags() }),
-            r#"--width: "641" is not allowed; give an even number of pixels from 64 to 3840"#
-        );
-        assert!(of(Flags { state_port: Some("65536".into()), ..flags() }).starts_with("--state-port: \"65536\""));
-        assert!(of(Flags { fps: Some("NaN".into()), ..flags() }).starts_with("--fps"));
-        assert!(of(Flags { device: Some("gpu".into()), ..flags() }).ends_with("give auto, cpu or gl"));
-        assert!(of(Flags { host: Some(" ".into()), ..flags() }).starts_with("--host"));
-        assert_eq!(
-            of(Flags { data: Some("a".into()), demo: true, ..flags() }),
-            "DATA and --demo exclude each other; give one of them"
-        );
-        let env = |name: &str| (name == "NAPARI_CUDA_CACHE_MB").then(|| "lots".to_owned());
-        let error = Config::resolve(Flags::default(), env).unwrap_err().to_string();
-        assert!(error.starts_with("NAPARI_CUDA_CACHE_MB: \"lots\""), "{error}");
-    }
-}
+mod tests;

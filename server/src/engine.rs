@@ -1,6 +1,7 @@
 //! What the server asks of an engine. The engine speaks back through [`nc_engine::api::Sink`], which [`crate::Hub`] implements.
 
 use crate::metrics::Metrics;
+pub use nc_engine::LoadError;
 use nc_engine::WatchdogState;
 use nc_engine::api::scene::AppliedView;
 use nc_engine::api::{OpTrace, RawIntent, StreamConfig};
@@ -8,7 +9,7 @@ use nc_protocol::extension::Latency;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// The engine as the server sees it. No call blocks.
+/// The engine as the server sees it. No call blocks but [`Self::prepare`].
 pub trait Engine: Send + Sync + 'static {
     /// Hands over an intent; exactly one [`nc_engine::api::Event::Ack`] follows if it was taken.
     ///
@@ -31,6 +32,13 @@ pub trait Engine: Send + Sync + 'static {
     /// Says that these ops, which came with packets, have come as far as they will.
     fn traced(&self, ops: &[OpTrace]);
 
+    /// Opens the image at `location`, which the caller has judged, so that it can be shown in the place of the present one. Blocks: it
+    /// reads files.
+    ///
+    /// # Errors
+    /// When it does not open; everything is as it was.
+    fn prepare(&self, location: &str) -> Result<Box<dyn Prepared>, LoadError>;
+
     /// The view as last applied.
     fn view(&self) -> Arc<AppliedView>;
 
@@ -42,6 +50,12 @@ pub trait Engine: Send + Sync + 'static {
 
     /// How it does; latencies of what came after the [`Vitals::samples`] given, or of all that is remembered.
     fn vitals(&self, since: &[u64]) -> Vitals;
+}
+
+/// An image that is open and can be shown. Dropped instead, it leaves everything as it is.
+pub trait Prepared: Send {
+    /// Shows it: an [`nc_engine::api::Event::Applied`] of another dataset comes before this returns, unless the engine ends. Blocks.
+    fn show(self: Box<Self>);
 }
 
 /// How the engine does, for telemetry.

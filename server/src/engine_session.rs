@@ -1,6 +1,6 @@
 //! The real engine behind [`Engine`], and its figures by the names of PROTOCOL §13.
 
-use crate::engine::{Busy, Engine, Vitals};
+use crate::engine::{Busy, Engine, LoadError, Prepared, Vitals};
 use crate::metrics::{Histogram, Metrics};
 use nc_engine::api::scene::AppliedView;
 use nc_engine::api::{OpTrace, RawIntent, Step, StreamConfig};
@@ -33,6 +33,10 @@ impl Engine for Session {
 
     fn traced(&self, ops: &[OpTrace]) {
         Session::traced(self, ops);
+    }
+
+    fn prepare(&self, location: &str) -> Result<Box<dyn Prepared>, LoadError> {
+        Session::prepare(self, location).map(|prepared| Box::new(prepared) as Box<dyn Prepared>)
     }
 
     fn view(&self) -> Arc<AppliedView> {
@@ -103,6 +107,12 @@ impl Engine for Session {
             watchdog: self.watchdog(),
             watchdog_resets: stats.watchdog_resets.load(Ordering::Relaxed),
         }
+    }
+}
+
+impl Prepared for nc_engine::Prepared {
+    fn show(self: Box<Self>) {
+        Self::show(*self);
     }
 }
 

@@ -27,9 +27,11 @@ pub use metrics::{Histogram, Metrics};
 pub use transport::{Bound, ServeError};
 
 use ambient::Ambient;
+use commands::paths::Root;
 use hub::Hub;
 use nc_engine::api::Sink;
 use nc_protocol::extension::Telemetry;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::MissedTickBehavior;
@@ -47,10 +49,15 @@ impl Server {
     /// Binds all listeners.
     ///
     /// # Errors
-    /// When an address cannot be bound; the error names it and what to do.
+    /// When an address cannot be bound, or the directory that clients may browse is none; the error names it and what to do.
     pub async fn bind(config: &Config, ambient: Arc<dyn Ambient>) -> Result<Self, ServeError> {
         let listeners = Listeners::bind(config).await?;
-        Ok(Self { listeners, hub: Arc::new(Hub::new(ambient, config.fps.value, session::Drive::Everyone)) })
+        let root = Root::of(config).map_err(|source| ServeError::DataRoot {
+            origin: config.data_root.origin,
+            path: config.data_root.value.as_deref().unwrap_or(Path::new(".")).display().to_string(),
+            source,
+        })?;
+        Ok(Self { listeners, hub: Arc::new(Hub::new(ambient, config.fps.value, config.drive.value.clone(), root)) })
     }
 
     /// The addresses that were bound.

@@ -2,6 +2,7 @@
 //! are whatever the ambient says.
 
 use crate::ambient::Ambient;
+use crate::commands::paths::Root;
 use crate::engine::Engine;
 use crate::hub::{Hub, Outgoing, Seat};
 use crate::session::{Close, Drive};
@@ -17,7 +18,7 @@ pub struct Stand {
 impl Stand {
     /// One without engine and clients. `fps` are the most frames per second of the stream.
     pub fn new(ambient: Arc<dyn Ambient>, fps: f32, drive: Drive) -> Self {
-        Self { hub: Arc::new(Hub::new(ambient, fps, drive)) }
+        Self { hub: Arc::new(Hub::new(ambient, fps, drive, Root::closed())) }
     }
 
     /// Where the engine sends its events and packets.

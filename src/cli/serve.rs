@@ -50,6 +50,18 @@ pub(crate) struct Args {
     /// Range of the video's samples: full or limited [default: full]
     #[arg(long, value_name = "RANGE")]
     color_range: Option<String>,
+    /// Directory that clients may browse and open images in [default: where DATA lies, or the working directory]
+    #[arg(long, value_name = "DIRECTORY")]
+    data_root: Option<String>,
+    /// Lets clients open URLs that begin like this; may be given several times [default: none]
+    #[arg(long, value_name = "PREFIX")]
+    allow_url: Vec<String>,
+    /// Who may change the scene: everyone, first (the client that came first) or token [default: everyone]
+    #[arg(long, value_name = "WHO")]
+    drive: Option<String>,
+    /// Token that clients must show to drive; others see flags, so prefer the variable NAPARI_CUDA_DRIVE_TOKEN
+    #[arg(long, value_name = "TOKEN")]
+    drive_token: Option<String>,
     /// How much is logged: error, warn, info, debug or trace [default: info]
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
@@ -71,6 +83,10 @@ impl From<Args> for Flags {
             device: args.device,
             cache_mb: args.cache_mb,
             color_range: args.color_range,
+            data_root: args.data_root,
+            allow_url: args.allow_url,
+            drive: args.drive,
+            drive_token: args.drive_token,
             log_level: args.log_level,
         }
     }

@@ -20,6 +20,8 @@ pub(crate) use outbox::{OUTBOX_BYTES, Outbox, Outgoing};
 pub(crate) use seat::Seat;
 
 use crate::ambient::Ambient;
+use crate::commands::Commands;
+use crate::commands::paths::Root;
 use crate::engine::Engine;
 use crate::locked;
 use crate::metrics::{Counters, Metrics, Report, Reporter, add};
@@ -34,7 +36,7 @@ use faults::{Faults, severity};
 use mirror::{Audience, Told};
 use nc_engine::api::scene::AppliedView;
 use nc_engine::api::{Accepted, Applied, ClientId, Event, Packet, RawIntent, Rejection, Sink, StreamConfig};
-use nc_protocol::command::{Call, CommandError, ErrorStatus};
+use nc_protocol::command::{CommandError, ErrorStatus};
 use nc_protocol::handshake::Reject;
 use nc_protocol::liveness::{Empty, Goodbye};
 use nc_protocol::update::{AckError, StateAck, StateUpdate};
@@ -57,6 +59,7 @@ pub(crate) struct Hub {
     engine: OnceLock<Weak<dyn Engine>>,
     state: Mutex<State>,
     fanout: Fanout,
+    commands: Commands,
     reports: Mutex<telemetry::Reports>,
     counters: Counters,
     reporter: Reporter,
@@ -76,8 +79,8 @@ struct State {
 }
 
 impl Hub {
-    /// A hub without engine and clients. `fps` are the most frames per second of the stream.
-    pub(crate) fn new(ambient: Arc<dyn Ambient>, fps: f32, drive: Drive) -> Self {
+    /// A hub without engine and clients. `fps` are the most frames per second of the stream; `root` is what clients may open.
+    pub(crate) fn new(ambient: Arc<dyn Ambient>, fps: f32, drive: Drive, root: Root) -> Self {
         let history = History::new(epochs(&*ambient));
         let state = State {
             clients: BTreeMap::new(),
@@ -96,6 +99,7 @@ impl Hub {
             engine: OnceLock::new(),
             state: Mutex::new(state),
             fanout: Fanout::default(),
+            commands: Commands::new(root),
             reports: Mutex::default(),
             counters: Counters::default(),
             reporter: Reporter::default(),
@@ -115,7 +119,8 @@ impl Hub {
         self.fanout.attach(engine, self.ambient.now());
     }
 
-    fn engine(&self) -> Option<Arc<dyn Engine>> {
+    /// The engine, while whoever runs the server owns one.
+    pub(crate) fn engine(&self) -> Option<Arc<dyn Engine>> {
         self.engine.get().and_then(Weak::upgrade)
     }
 
@@ -196,12 +201,9 @@ impl Hub {
         self.send_ack(&outbox, &pending.session, &ack);
     }
 
-    /// Runs a command and answers it.
-    pub(crate) fn command(&self, client: ClientId, frame_id: String, call: &Call) {
-        match commands::run(self, frame_id, call) {
-            commands::Answer::Reply(reply) => self.send(client, Kind::Reply, "reply", &reply),
-            commands::Answer::Error(error) => self.send(client, Kind::CommandError, "error", &error),
-        }
+    /// What commands share.
+    pub(crate) fn commands(&self) -> &Commands {
+        &self.commands
     }
 
     /// Sends a heartbeat.
@@ -384,7 +386,7 @@ impl Hub {
         }
     }
 
-    fn send(&self, client: ClientId, kind: Kind, prefix: &str, payload: &impl Serialize) {
+    pub(crate) fn send(&self, client: ClientId, kind: Kind, prefix: &str, payload: &impl Serialize) {
         if let Some((outbox, session)) = self.addressee(client) {
             outbox.push(Frame::Text(self.frame(kind, prefix, Some(&session), payload)));
         }

@@ -2,6 +2,7 @@
 //! state socket owns one; so do tests and benches, which have no sockets.
 
 use super::{Admitted, Hub, OUTBOX_BYTES, Outbox};
+use crate::commands;
 use crate::session::{Action, Close, SessionMachine};
 use std::sync::Arc;
 use std::time::Instant;
@@ -77,7 +78,7 @@ impl Seat {
                 (Action::Update { session, frame_id, intent_id, update }, Some(client)) => {
                     self.hub.update(client, session, frame_id, intent_id, update);
                 }
-                (Action::Command { frame_id, call }, Some(client)) => self.hub.command(client, frame_id, &call),
+                (Action::Command { frame_id, call }, Some(client)) => commands::run(&self.hub, client, frame_id, call),
                 (Action::Refuse(malformed), Some(client)) => self.hub.refuse_malformed(client, malformed),
                 (Action::Excess(excess), Some(client)) => self.hub.excess(client, excess),
                 (Action::Feedback(feedback), Some(client)) => self.hub.feedback(client, &feedback),

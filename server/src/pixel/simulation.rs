@@ -4,7 +4,7 @@
 use super::fanout::{Fanout, Viewer};
 use super::testing::packet;
 use super::viewer::Step;
-use crate::engine::{Busy, Engine, Vitals};
+use crate::engine::{Busy, Engine, LoadError, Prepared, Vitals};
 use crate::locked;
 use crate::metrics::{Counters, Metrics};
 use nc_engine::api::scene::AppliedView;
@@ -48,6 +48,9 @@ impl Engine for Probe {
         *locked(&self.waits_since) = since;
     }
     fn traced(&self, _ops: &[OpTrace]) {}
+    fn prepare(&self, _location: &str) -> Result<Box<dyn Prepared>, LoadError> {
+        unreachable!("nobody opens anything here")
+    }
     fn view(&self) -> Arc<AppliedView> {
         unreachable!("nobody asks for a view here")
     }

@@ -2,7 +2,7 @@
 
 use super::connection::{self, Slots};
 use super::{http, pixel_socket};
-use crate::config::{Config, HTTP_PORT_FLAG, PIXEL_PORT_FLAG, STATE_PORT_FLAG};
+use crate::config::{Config, HTTP_PORT_FLAG, Origin, PIXEL_PORT_FLAG, STATE_PORT_FLAG};
 use crate::hub::Hub;
 use axum::Router;
 use std::io;
@@ -56,6 +56,16 @@ pub enum ServeError {
     Address {
         /// Host and port.
         address: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The directory that clients may browse is none.
+    #[error("{origin}: {path} cannot be browsed ({source}); give a directory")]
+    DataRoot {
+        /// What named it.
+        origin: Origin,
+        /// The directory.
+        path: String,
         /// What the system says.
         source: io::Error,
     },

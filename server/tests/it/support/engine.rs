@@ -1,15 +1,16 @@
 //! An engine without pictures.
 
 use super::PATIENCE;
+use nc_engine::OpenError;
 use nc_engine::api::data::{Blending, CanvasSize, DType, ImageId, Interpolation, Rect, Rendering, colormap};
 use nc_engine::api::scene::{
     AppliedView, Axis, AxisKind, Dataset, Depiction, ImageInfo, LayerControls, LayerView, LevelInfo, OpSeq, PlanePose,
     SourceKind, Thumbnail,
 };
 use nc_engine::api::{OpTrace, Packet, ParameterSets, RawIntent, StreamConfig};
-use nc_server::Metrics;
 use nc_protocol::extension::Latency;
-use nc_server::engine::{Busy, Engine, Vitals};
+use nc_server::Metrics;
+use nc_server::engine::{Busy, Engine, LoadError, Prepared, Vitals};
 use std::sync::Arc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 use tokio::sync::{mpsc, watch};
@@ -36,7 +37,11 @@ pub(crate) struct FakeEngine {
     pub(crate) hungry: watch::Sender<bool>,
     pub(crate) waits_since: watch::Sender<Option<Instant>>,
     pub(crate) traced: watch::Sender<Vec<OpTrace>>,
+    opens: Box<Opens>,
 }
+
+/// What comes of opening a place.
+type Opens = dyn Fn(&str) -> Result<Box<dyn Prepared>, LoadError> + Send + Sync;
 
 impl FakeEngine {
     /// Shows a view; its stream is known.
@@ -64,7 +69,13 @@ impl FakeEngine {
             hungry: watch::Sender::new(true),
             waits_since: watch::Sender::new(None),
             traced: watch::Sender::new(Vec::new()),
+            opens: Box::new(|location| Err(OpenError::Missing { path: location.into() }.into())),
         }
+    }
+
+    /// Opens what `opens` opens.
+    pub(crate) fn opening(self, opens: impl Fn(&str) -> Result<Box<dyn Prepared>, LoadError> + Send + Sync + 'static) -> Self {
+        Self { opens: Box::new(opens), ..self }
     }
 
     /// The next intent that the server handed over.
@@ -118,6 +129,10 @@ impl Engine for FakeEngine {
     fn vitals(&self, since: &[u64]) -> Vitals {
         let latency = Latency { p50_ms: 1.0, p99_ms: 2.0 };
         Vitals { stages: vec![("total", latency)], samples: vec![since.first().map_or(1, |n| n + 1)], ..Vitals::default() }
+    }
+
+    fn prepare(&self, location: &str) -> Result<Box<dyn Prepared>, LoadError> {
+        (self.opens)(location)
     }
 
     fn view(&self) -> Arc<AppliedView> {

@@ -1,0 +1,139 @@
+//! Where clients may look: one directory and what lies below it, and URLs with a beginning that the operator allows.
+//!
+//! Whether something outside exists is nobody's business: what leads out by its name is refused before any file is touched, and a link
+//! that leads out is refused whatever lies behind it.
+
+use crate::config::{Config, DataSource};
+use std::io::{self, ErrorKind};
+use std::path::{Component, Path, PathBuf};
+
+/// What clients may reach.
+#[derive(Debug)]
+pub(crate) struct Root {
+    /// As it was named: absolute, without `..`.
+    named: PathBuf,
+    /// The same without links; `None` if there is nothing to reach.
+    real: Option<PathBuf>,
+    /// Beginnings of URLs.
+    prefixes: Vec<String>,
+}
+
+/// Something that a client may have.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Place<'a> {
+    /// A file or directory that exists.
+    Local {
+        /// Absolute and without links.
+        path: PathBuf,
+        /// The directory that it lies in or is, likewise.
+        root: &'a Path,
+    },
+    /// A URL, as it was given.
+    Url(String),
+}
+
+/// Why a client may not have it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// It would lie within the root, and does not exist.
+    Missing,
+    /// It does not lie within the root, or may not be read.
+    Forbidden,
+}
+
+impl Root {
+    /// The directory that the configuration names; else the one that the served image lies in; else the working directory.
+    ///
+    /// # Errors
+    /// When the directory that the configuration names cannot be reached.
+    pub(crate) fn of(config: &Config) -> io::Result<Self> {
+        let prefixes = config.allow_urls.value.clone();
+        let (named, required) = match (&config.data_root.value, &config.data.value) {
+            (Some(folder), _) => (normal(&std::path::absolute(folder)?), true),
+            (None, DataSource::Path(image)) => {
+                let image = normal(&std::path::absolute(image)?);
+                (image.parent().unwrap_or(&image).to_path_buf(), false)
+            }
+            (None, DataSource::None | DataSource::Demo) => (normal(&std::path::absolute(".")?), false),
+        };
+        match named.canonicalize() {
+            Ok(real) if real.is_dir() => Ok(Self { named, real: Some(real), prefixes }),
+            Ok(_) if required => Err(ErrorKind::NotADirectory.into()),
+            Err(error) if required => Err(error),
+            // An image that is not there is refused when it is opened.
+            Ok(_) | Err(_) => Ok(Self { named, real: None, prefixes }),
+        }
+    }
+
+    /// Nothing can be reached.
+    pub(crate) fn closed() -> Self {
+        Self { named: PathBuf::new(), real: None, prefixes: Vec::new() }
+    }
+
+    /// What `given` names: a URL, an absolute path, or one relative to the root.
+    pub(crate) fn admit(&self, given: &str) -> Result<Place<'_>, Refused> {
+        if is_url(given) {
+            let allowed = !climbs(given) && self.prefixes.iter().any(|prefix| begins(given, prefix));
+            return if allowed { Ok(Place::Url(given.to_owned())) } else { Err(Refused::Forbidden) };
+        }
+        let real = self.real.as_ref().ok_or(Refused::Forbidden)?;
+        let wanted = normal(&self.named.join(given));
+        let inside = wanted.strip_prefix(&self.named).or_else(|_| wanted.strip_prefix(real)).map_err(|_| Refused::Forbidden)?;
+        Ok(Place::Local { path: descend(real, inside)?, root: real })
+    }
+}
+
+/// Goes down from `root` name by name, so that no link is followed without a look at where it leads.
+fn descend(root: &Path, inside: &Path) -> Result<PathBuf, Refused> {
+    let mut at = root.to_path_buf();
+    for name in inside.components() {
+        at.push(name);
+        let kind = at.symlink_metadata().map_err(|error| match error.kind() {
+            ErrorKind::PermissionDenied => Refused::Forbidden,
+            _ => Refused::Missing,
+        })?;
+        if kind.is_symlink() {
+            // One that leads nowhere is refused as if it led out: it may.
+            at = at.canonicalize().ok().filter(|target| target.starts_with(root)).ok_or(Refused::Forbidden)?;
+        }
+    }
+    Ok(at)
+}
+
+/// The absolute `path` without `.` and `..`, by its name alone.
+fn normal(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => {
+                // Above the topmost directory is itself.
+                normal.pop();
+            }
+            Component::CurDir => {}
+            Component::Prefix(_) | Component::RootDir | Component::Normal(_) => normal.push(part),
+        }
+    }
+    normal
+}
+
+/// `scheme://` and anything.
+fn is_url(text: &str) -> bool {
+    text.split_once("://").is_some_and(|(scheme, _)| {
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
+    })
+}
+
+/// Whether `url` is `prefix` or continues it with another part: `https://a.org` is no beginning of `https://a.org.evil`.
+fn begins(url: &str, prefix: &str) -> bool {
+    url.strip_prefix(prefix).is_some_and(|rest| prefix.ends_with('/') || rest.is_empty() || rest.starts_with(['/', '?', '#']))
+}
+
+/// Whether a part of it is `..`, also if percent signs or backslashes hide that, or it holds what no URL may.
+fn climbs(url: &str) -> bool {
+    let plain = url.to_ascii_lowercase().replace("%2e", ".").replace("%2f", "/").replace("%5c", "/");
+    !url.bytes().all(|b| b.is_ascii_graphic()) || plain.split(['/', '\\', '?', '#']).any(|part| part == "..")
+}
+
+#[cfg(test)]
+mod tests;
