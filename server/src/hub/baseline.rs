@@ -87,9 +87,9 @@ impl Opening {
         };
         let scene = ResumeState { seq: 0, delta_token: history.scene.to_string() };
         let resume = Resume { scene, layers: end(&layers, history.layers.token()), stream: end(&stream, history.stream.token()) };
-        let first = baseline.into_iter().flat_map(|baseline| {
-            [(Arc::clone(&baseline.scene), Some(history.scene)), (Arc::clone(&baseline.dims), None)]
-        });
+        let first = baseline
+            .into_iter()
+            .flat_map(|baseline| [(Arc::clone(&baseline.scene), Some(history.scene)), (Arc::clone(&baseline.dims), None)]);
         let rest = layers.into_iter().chain(stream).map(|(notice, token)| (notice, Some(token)));
         Self { notices: first.chain(rest).collect(), resume }
     }

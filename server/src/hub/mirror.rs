@@ -78,9 +78,10 @@ fn layer(view: &AppliedView, change: &LayerChange, ambient: &dyn Ambient) -> Vec
     let id = layer.spec.id.to_string();
     let named = |key: &str| change.keys.contains(&key);
     let controls = only(wire::controls(&layer.controls), named);
-    let controls = (controls != Controls::default())
-        .then(|| Meaning::Controls { layer: id.clone(), controls: Box::new(controls) });
-    let volume = (view.ndisplay == 3 && change.layer == 0).then(|| volume(layer, named)).filter(|data| *data != LayerData::default());
+    let controls =
+        (controls != Controls::default()).then(|| Meaning::Controls { layer: id.clone(), controls: Box::new(controls) });
+    let volume =
+        (view.ndisplay == 3 && change.layer == 0).then(|| volume(layer, named)).filter(|data| *data != LayerData::default());
     let volume = volume.map(|data| Meaning::Data { layer: id, data: Box::new(data) });
     let notice = |meaning| Notice::new(meaning, ambient.random()).by(change.intent.clone());
     controls.into_iter().chain(volume).map(notice).collect()

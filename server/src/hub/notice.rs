@@ -107,7 +107,9 @@ impl Notice {
                 }
                 json(&scene).into()
             }
-            Meaning::Controls { layer: id, controls } => json(&Layers { controls: Some((**controls).clone()), ..layer(id) }).into(),
+            Meaning::Controls { layer: id, controls } => {
+                json(&Layers { controls: Some((**controls).clone()), ..layer(id) }).into()
+            }
             Meaning::Data { layer: id, data } => json(&Layers { data: Some((**data).clone()), ..layer(id) }).into(),
             Meaning::Thumbnail { layer: id, picture, at } => {
                 json(&Layers { thumbnail: Some(wire::thumbnail(picture, *at)), ..layer(id) }).into()

@@ -76,8 +76,7 @@ impl<T> Timeline<T> {
         self.entries.push_back(Entry { position: self.token.position, at: now, change });
         let Retention { at_least, age, at_most } = self.retention;
         while let Some(oldest) = self.entries.front()
-            && (self.entries.len() > at_most
-                || self.entries.len() > at_least && now.saturating_duration_since(oldest.at) > age)
+            && (self.entries.len() > at_most || self.entries.len() > at_least && now.saturating_duration_since(oldest.at) > age)
         {
             self.floor = oldest.position;
             self.entries.pop_front();

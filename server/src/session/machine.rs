@@ -253,10 +253,7 @@ impl SessionMachine {
                 self.part(answer, Close { code: Close::NORMAL, reason: "goodbye" });
             }
             // A second hello changes nothing; acks, pings and rubbish have done their work by arriving.
-            Inbound::Hello(_)
-            | Inbound::Malformed(Malformed::Hello { .. })
-            | Inbound::Ack
-            | Inbound::Ignored(_) => {}
+            Inbound::Hello(_) | Inbound::Malformed(Malformed::Hello { .. }) | Inbound::Ack | Inbound::Ignored(_) => {}
             Inbound::Feedback(feedback) => self.actions.push_back(Action::Feedback(feedback)),
         }
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // clippy.toml allows it in test functions; these are what they call, too
 
 mod http;
+mod notices;
 mod pixel_channel;
 mod resume;
 mod roles;

@@ -62,7 +62,9 @@ impl Someone {
 
     fn hears(&mut self) -> Option<ServerFrame> {
         match self.peer.hear()? {
-            Received::Frame(text) => Some(self.conversation.next(&text).unwrap_or_else(|violation| panic!("{violation}: {text}"))),
+            Received::Frame(text) => {
+                Some(self.conversation.next(&text).unwrap_or_else(|violation| panic!("{violation}: {text}")))
+            }
             Received::Close(close) => panic!("{close:?}"),
         }
     }

@@ -105,7 +105,8 @@ fn what_comes_on_top_of_too_many_messages_is_answered_and_not_done() {
     assert_eq!(actions(&mut machine), [], "nobody waits for an answer to these");
     machine.handle_text(now + Duration::from_secs(1) / MESSAGES_PER_SECOND, &intent(0));
     assert!(matches!(&*actions(&mut machine), [Action::Update { .. }]), "there is room for one more");
-    let goodbye = json!({"type": "session.goodbye", "version": 2, "session": "s", "frame_id": "g", "timestamp": 1, "payload": {}});
+    let goodbye =
+        json!({"type": "session.goodbye", "version": 2, "session": "s", "frame_id": "g", "timestamp": 1, "payload": {}});
     machine.handle_text(now, &goodbye.to_string());
     assert!(matches!(&*actions(&mut machine), [Action::Goodbye(_), Action::Close(Close { code: Close::NORMAL, .. })]));
 }

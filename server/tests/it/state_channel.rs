@@ -249,7 +249,15 @@ async fn keyframe_commands_are_all_answered_share_one_request_and_send_no_stream
 
 /// A change of view that everybody is told.
 fn applied(view: &Arc<nc_engine::api::scene::AppliedView>) -> Applied {
-    Applied { view: Arc::clone(view), dataset: false, dims: false, pose: false, echoes: vec![], layers: vec![], thumbnails: vec![] }
+    Applied {
+        view: Arc::clone(view),
+        dataset: false,
+        dims: false,
+        pose: false,
+        echoes: vec![],
+        layers: vec![],
+        thumbnails: vec![],
+    }
 }
 
 #[tokio::test]

@@ -82,7 +82,9 @@ fn merged(first: &Echo, second: &Echo) -> Option<Map<String, Value>> {
     match second.mode {
         "pan" => Some(Map::from_iter([sum("dx_px")?, sum("dy_px")?])),
         // Elevation ends at the poles: there and back is not the same as staying.
-        "orbit" if pair("d_el_deg").is_some_and(|(a, b)| a * b >= 0.0) => Some(Map::from_iter([sum("d_az_deg")?, sum("d_el_deg")?])),
+        "orbit" if pair("d_el_deg").is_some_and(|(a, b)| a * b >= 0.0) => {
+            Some(Map::from_iter([sum("d_az_deg")?, sum("d_el_deg")?]))
+        }
         // Zoom has ends too.
         "zoom" if a.get("anchor_px") == b.get("anchor_px") => {
             let (f, g) = pair("factor").filter(|(f, g)| (f - 1.0) * (g - 1.0) >= 0.0)?;
@@ -206,19 +208,20 @@ mod tests {
         let (client, ndisplay) = (0u64..3, 2u8..=3);
         let pan = (-40.0..40.0, -40.0..40.0).prop_map(|(x, y)| ("pan", json!({"dx_px": x, "dy_px": y})));
         // Few anchors, so that neighbours share one, and factors that reach the ends.
-        let zoom = (prop_oneof![0.01..1.0, 1.0..40.0], 0..2).prop_map(|(f, at)| {
-            ("zoom", json!({"factor": f, "anchor_px": [100.0 * f64::from(at), 50.0]}))
-        });
+        let zoom = (prop_oneof![0.01..1.0, 1.0..40.0], 0..2)
+            .prop_map(|(f, at)| ("zoom", json!({"factor": f, "anchor_px": [100.0 * f64::from(at), 50.0]})));
         let orbit = (-90.0..90.0, -90.0..90.0).prop_map(|(az, el)| ("orbit", json!({"d_az_deg": az, "d_el_deg": el})));
         let reset = Just(("reset", json!({"reason": "ui"})));
         let plane = (any::<[bool; 3]>(), -50.0..50.0, 1.0..90.0).prop_filter_map("nothing set", |(has, a, b)| {
             let fields = [("center", json!([a, b])), ("zoom", json!(b / 9.0)), ("rect", json!([a, b, b, 2.0 * b]))];
-            let delta: Map<_, _> = fields.into_iter().zip(has).filter(|(_, has)| *has).map(|((k, v), _)| (k.to_owned(), v)).collect();
+            let delta: Map<_, _> =
+                fields.into_iter().zip(has).filter(|(_, has)| *has).map(|((k, v), _)| (k.to_owned(), v)).collect();
             (!delta.is_empty()).then(|| ("set", Value::Object(delta)))
         });
         let volume = (any::<[bool; 3]>(), -50.0..50.0, -80.0..80.0).prop_filter_map("nothing set", |(has, a, b)| {
             let fields = [("center", json!([a, b])), ("center", json!([b, a, a])), ("angles", json!([a, b, 0.0]))];
-            let delta: Map<_, _> = fields.into_iter().zip(has).filter(|(_, has)| *has).map(|((k, v), _)| (k.to_owned(), v)).collect();
+            let delta: Map<_, _> =
+                fields.into_iter().zip(has).filter(|(_, has)| *has).map(|((k, v), _)| (k.to_owned(), v)).collect();
             (!delta.is_empty()).then(|| ("set", Value::Object(delta)))
         });
         (client, ndisplay, pan, zoom, orbit, reset, plane, volume, 0..12).prop_map(
