@@ -4,8 +4,8 @@
 //! notification, and nothing is said when what they show has not changed. The one exception are ops that failed.
 
 use crate::ledger::{AppliedCommit, OpKind, Origin, Outcome, State};
+use crate::scene::AppliedView;
 use crate::scene::control::ControlKey;
-use crate::scene::{AppliedView, LayerView};
 use std::sync::Arc;
 
 /// What changed between two applied views.
@@ -15,22 +15,22 @@ pub struct Changes {
     pub dataset: bool,
     /// Mode, order, step, level or the downgrade flag.
     pub dims: bool,
-    /// The camera pose.
+    /// The camera pose of the mode that is shown.
     pub pose: bool,
-    /// Layers whose controls changed.
+    /// Controls that changed; once per layer and author.
     pub layers: Vec<LayerChange>,
     /// Indices of layers whose thumbnail changed.
     pub thumbnails: Vec<usize>,
 }
 
-/// What changed of one layer.
+/// What one intent's author, or nobody, changed of one layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayerChange {
     /// Index of the layer, bottom first.
     pub layer: usize,
     /// Controls that changed.
     pub keys: Vec<ControlKey>,
-    /// The intent behind the newest of them, if one was.
+    /// The newest of the author's intents behind them, if an intent was.
     pub origin: Option<Arc<Origin>>,
 }
 
@@ -42,20 +42,27 @@ impl Changes {
         if announced.epoch != newest.epoch {
             return Self { dataset: true, dims: true, pose: true, ..Self::default() };
         }
-        let failed_ops = || commit.closed.iter().filter(|op| op.outcome == Some(Outcome::Failed));
-        let failed = |kind: OpKind| failed_ops().any(|op| op.kind == kind);
-        let dims_failed = || failed_ops().any(|op| matches!(op.kind, OpKind::View | OpKind::Dims(_) | OpKind::Level));
-        let dims = |v: &AppliedView| (v.ndisplay, v.order.clone(), v.step.clone(), v.level, v.downgraded);
+        let failed: Vec<OpKind> =
+            commit.closed.iter().filter(|op| op.outcome == Some(Outcome::Failed)).map(|op| op.kind).collect();
+        let dims_failed = failed.iter().any(|kind| matches!(kind, OpKind::View | OpKind::Dims(_) | OpKind::Level));
+        // A mode that failed has clients ask themselves where they look from, too.
+        let pose_failed = failed.iter().any(|kind| matches!(kind, OpKind::View | OpKind::Camera));
+        let dims = |v: &'_ AppliedView| (v.ndisplay, v.level, v.downgraded);
+        let same_dims = dims(announced) == dims(newest) && announced.step == newest.step && announced.order == newest.order;
         let pairs = || announced.layers.iter().zip(&newest.layers).enumerate();
-        let layer_change = |(layer, (old, new)): (usize, (&Arc<LayerView>, &Arc<LayerView>))| {
-            let news = |key: &ControlKey| old.controls.get(*key) != new.controls.get(*key) || failed(OpKind::Layer(layer, *key));
-            LayerChange::of(layer, ControlKey::ALL.into_iter().filter(news).collect(), &commit.planned)
-        };
+        let layer_failed = |layer: usize| failed.iter().any(|kind| matches!(kind, OpKind::Layer(index, _) if *index == layer));
+        let touched = pairs().filter(|(layer, (old, new))| !Arc::ptr_eq(old, new) || layer_failed(*layer));
+        let layers = touched.flat_map(|(layer, (old, new))| {
+            let news = |key: &ControlKey| {
+                old.controls.get(*key) != new.controls.get(*key) || failed.contains(&OpKind::Layer(layer, *key))
+            };
+            LayerChange::by_author(layer, ControlKey::ALL.into_iter().filter(news), &commit.planned)
+        });
         Self {
             dataset: false,
-            dims: dims(announced) != dims(newest) || dims_failed(),
-            pose: announced.plane != newest.plane || failed(OpKind::Camera),
-            layers: pairs().filter_map(layer_change).collect(),
+            dims: !same_dims || dims_failed,
+            pose: !announced.same_pose(newest) || pose_failed,
+            layers: layers.collect(),
             thumbnails: pairs().filter(|(_, (old, new))| old.thumbnail != new.thumbnail).map(|(i, _)| i).collect(),
         }
     }
@@ -67,11 +74,28 @@ impl Changes {
 }
 
 impl LayerChange {
-    /// The change of `keys`, if there are any, with the origin that the snapshot behind the view knows.
-    fn of(layer: usize, keys: Vec<ControlKey>, planned: &State) -> Option<Self> {
+    /// The changes of `keys`, one per client that asked for some and one for the rest, in the order in which they were asked for. The
+    /// snapshot behind the view knows who it was.
+    fn by_author(layer: usize, keys: impl Iterator<Item = ControlKey>, planned: &State) -> Vec<Self> {
         let state = planned.layers.get(layer);
-        let newest = keys.iter().filter_map(|&k| state.map(|s| s.mark(k))).max_by_key(|m| m.stamp);
-        let origin = newest.and_then(|m| m.origin.clone());
-        (!keys.is_empty()).then_some(Self { layer, keys, origin })
+        let mut marked: Vec<(ControlKey, u64, Option<&Arc<Origin>>)> = keys
+            .map(|key| {
+                let mark = state.map(|s| s.mark(key));
+                (key, mark.map_or(0, |m| m.stamp), mark.and_then(|m| m.origin.as_ref()))
+            })
+            .collect();
+        marked.sort_by_key(|(_, stamp, _)| *stamp);
+        let client = |origin: Option<&Arc<Origin>>| origin.map(|o| o.client);
+        let mut changes: Vec<Self> = Vec::new();
+        for (key, _, origin) in marked {
+            match changes.iter_mut().find(|change| client(change.origin.as_ref()) == client(origin)) {
+                Some(change) => {
+                    change.keys.push(key);
+                    change.origin = origin.cloned();
+                }
+                None => changes.push(Self { layer, keys: vec![key], origin: origin.cloned() }),
+            }
+        }
+        changes
     }
 }

@@ -5,7 +5,7 @@
 
 use super::color::{ColorTable, TABLE_LEN};
 use super::colormap_points::{self as points, POINTS};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The colour maps that [`named`] knows, in the order in which they are offered to people.
 pub fn names() -> &'static [&'static str] {
@@ -17,7 +17,9 @@ pub fn named(name: &str) -> Option<Arc<ColorTable>> {
     if let Some(hex) = name.strip_prefix('#') {
         return parse_hex(hex).map(solid);
     }
-    MAPS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(known, map)| Arc::new(map.table(known)))
+    let at = MAPS.iter().position(|(known, _)| known.eq_ignore_ascii_case(name))?;
+    let (known, map) = &MAPS[at];
+    Some(TABLES[at].get_or_init(|| Arc::new(map.table(known))).clone())
 }
 
 /// Black to `rgb`, for a channel of that colour. Named `#rrggbb`, or by its word where [`named`] has one for it.
@@ -26,8 +28,8 @@ pub fn solid(rgb: [u8; 3]) -> Arc<ColorTable> {
         Map::Ramp([[0, 0, 0], top]) if *top == rgb => Some(*known),
         _ => None,
     });
-    let name = word.map_or_else(|| format!("#{:02x}{:02x}{:02x}", rgb[0], rgb[1], rgb[2]), str::to_owned);
-    Arc::new(Map::ramp(&[[0, 0, 0], rgb], name))
+    let name = || format!("#{:02x}{:02x}{:02x}", rgb[0], rgb[1], rgb[2]);
+    word.and_then(named).unwrap_or_else(|| Arc::new(Map::ramp(&[[0, 0, 0], rgb], name())))
 }
 
 fn parse_hex(hex: &str) -> Option<[u8; 3]> {
@@ -97,6 +99,9 @@ pub(super) const fn decode_points(hex: &[u8]) -> [[u16; 3]; POINTS] {
     }
     out
 }
+
+/// The table of each map, made when it is first asked for: a constant that takes a while to calculate.
+static TABLES: [OnceLock<Arc<ColorTable>>; MAPS.len()] = [const { OnceLock::new() }; MAPS.len()];
 
 const NAMES: [&str; MAPS.len()] = {
     let mut names = [""; MAPS.len()];

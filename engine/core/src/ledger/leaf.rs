@@ -27,6 +27,11 @@ impl Mark {
         Self { version: 1, stamp, origin: None }
     }
 
+    /// A newer intent asked for the value that stands: it is not taken back with an older one.
+    pub(super) fn confirm(&mut self, stamp: u64) {
+        self.stamp = stamp;
+    }
+
     pub(super) fn touch(&mut self, stamp: u64, origin: Option<Arc<Origin>>) {
         self.version += 1;
         self.stamp = stamp;
@@ -54,6 +59,10 @@ impl<T> Leaf<T> {
     /// Its last write.
     pub fn mark(&self) -> &Mark {
         &self.mark
+    }
+
+    pub(super) fn confirm(&mut self, stamp: u64) {
+        self.mark.confirm(stamp);
     }
 
     pub(super) fn write(&mut self, value: T, stamp: u64, origin: Option<Arc<Origin>>) {

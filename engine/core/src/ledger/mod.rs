@@ -119,7 +119,7 @@ impl Ledger {
         if current {
             write_applied(&mut next, &batch);
             for (index, thumbnail) in &batch.thumbnails {
-                if let Some(layer) = view.layers.get_mut(*index) {
+                if let Some(layer) = view.layers.get_mut(*index).filter(|layer| layer.thumbnail != *thumbnail) {
                     Arc::make_mut(layer).thumbnail = thumbnail.clone();
                 }
             }
@@ -128,7 +128,7 @@ impl Ledger {
             Some(Closing::Applied(seq)) => {
                 next.scene.applied_seq = next.scene.applied_seq.max(*seq);
                 if current {
-                    view = applied_view(&batch, &next);
+                    view = applied_view(&batch, &next, &view);
                 }
                 self.close_verified(&next, *seq, false)?
             }
@@ -162,8 +162,8 @@ fn write_intent(next: &mut State, write: IntentWrite, origin: Option<Arc<Origin>
     let stamp = next.version;
     match write {
         IntentWrite::KeepMode => {
-            let (ndisplay, from) = (*next.view.ndisplay.get(), next.view.entered_from.get().clone());
-            write_mode(next, ndisplay, from, origin);
+            next.view.ndisplay.write(*next.view.ndisplay.get(), stamp, origin);
+            next.view.entered_from.confirm(stamp);
         }
         IntentWrite::EnterVolume(from) => write_mode(next, 3, Some(from), origin),
         IntentWrite::LeaveVolume => write_mode(next, 2, None, origin),
@@ -262,6 +262,31 @@ fn property_version(state: &State, kind: OpKind) -> u64 {
 
 /// The view of a state whose every leaf is applied: the bootstrap.
 fn view_of(state: &State) -> AppliedView {
+    let mut view = bare_view(state);
+    view.layers = state.layers.iter().map(|l| layer_view(l, l, None)).collect();
+    view
+}
+
+/// The view of what the plan's snapshot asked for and the batch made of it. `shown` is the view before it.
+fn applied_view(batch: &AppliedBatch, next: &State, shown: &AppliedView) -> AppliedView {
+    let mut view = bare_view(&batch.planned);
+    view.op = batch.planned.scene.op_seq;
+    if let Some(pose) = batch.camera {
+        view.plane = pose;
+    }
+    if let Some(pose) = batch.volume {
+        view.volume = Some(pose);
+    }
+    if let Some((level, downgraded)) = batch.level {
+        (view.level, view.downgraded) = (level, downgraded);
+    }
+    let layers = batch.planned.layers.iter().zip(&next.layers).enumerate();
+    view.layers = layers.map(|(i, (planned, newest))| layer_view(planned, newest, shown.layers.get(i))).collect();
+    view
+}
+
+/// The view of a state, without its layers.
+fn bare_view(state: &State) -> AppliedView {
     AppliedView {
         epoch: state.epoch,
         op: state.scene.applied_seq,
@@ -273,32 +298,18 @@ fn view_of(state: &State) -> AppliedView {
         downgraded: *state.multiscale.downgraded.get(),
         plane: *state.camera.plane.get(),
         volume: *state.camera.volume.get(),
-        layers: state.layers.iter().map(|l| layer_view(l, l)).collect(),
+        layers: Vec::new(),
         canvas: state.canvas,
     }
 }
 
-/// The view of what the plan's snapshot asked for and the batch made of it.
-fn applied_view(batch: &AppliedBatch, next: &State) -> AppliedView {
-    let mut view = view_of(&batch.planned);
-    view.op = batch.planned.scene.op_seq;
-    if let Some(pose) = batch.camera {
-        view.plane = pose;
-    }
-    if let Some(pose) = batch.volume {
-        view.volume = Some(pose);
-    }
-    if let Some((level, downgraded)) = batch.level {
-        (view.level, view.downgraded) = (level, downgraded);
-    }
-    view.layers = batch.planned.layers.iter().zip(&next.layers).map(|(planned, newest)| layer_view(planned, newest)).collect();
-    view
-}
-
-fn layer_view(planned: &LayerState, newest: &LayerState) -> Arc<LayerView> {
-    Arc::new(LayerView {
-        spec: planned.spec.clone(),
-        controls: planned.controls.clone(),
-        thumbnail: newest.thumbnail.get().clone(),
+/// A layer with the controls of the plan and the newest picture: the `shown` one itself if it is equal.
+fn layer_view(planned: &LayerState, newest: &LayerState, shown: Option<&Arc<LayerView>>) -> Arc<LayerView> {
+    let thumbnail = newest.thumbnail.get();
+    let equal = |shown: &&Arc<LayerView>| {
+        Arc::ptr_eq(&shown.spec, &planned.spec) && shown.thumbnail == *thumbnail && shown.controls == planned.controls
+    };
+    shown.filter(equal).cloned().unwrap_or_else(|| {
+        Arc::new(LayerView { spec: planned.spec.clone(), controls: planned.controls.clone(), thumbnail: thumbnail.clone() })
     })
 }

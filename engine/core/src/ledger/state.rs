@@ -84,7 +84,7 @@ pub struct CameraState {
 #[derive(Debug, Clone)]
 pub struct LayerState {
     /// What the layer is.
-    pub spec: LayerSpec,
+    pub spec: Arc<LayerSpec>,
     /// How it is shown. Each control is a leaf of its own; see [`Self::mark`].
     pub controls: LayerControls,
     pub(super) marks: [Mark; ControlKey::ALL.len()],
@@ -139,9 +139,7 @@ impl State {
         if usize::from(ndisplay) > order.len().max(2) {
             return fail(format!("view.ndisplay is {ndisplay} of {} dims", order.len()));
         }
-        let mut sorted = order.clone();
-        sorted.sort_unstable();
-        if !sorted.iter().copied().eq(0..order.len()) {
+        if !(0..order.len()).all(|dim| order.contains(&dim)) {
             return fail(format!("dims.order {order:?} is not a permutation"));
         }
         let step = self.dims.step.get();
@@ -151,9 +149,10 @@ impl State {
         if self.scene.applied_seq > self.scene.op_seq {
             return fail(format!("op {} applied before it was opened", self.scene.applied_seq.0));
         }
-        let rect = self.camera.plane.get().rect;
-        if !(rect.to_array().iter().all(|v| v.is_finite()) && rect.width > 0.0 && rect.height > 0.0) {
-            return fail(format!("camera.rect is {rect:?}"));
+        let PlanePose { rect, zoom } = *self.camera.plane.get();
+        let finite = zoom.is_finite() && rect.to_array().iter().all(|v| v.is_finite());
+        if !(finite && zoom > 0.0 && rect.width > 0.0 && rect.height > 0.0) {
+            return fail(format!("camera.rect is {rect:?}, camera.zoom {zoom}"));
         }
         if let Some(fault) = self.camera.volume.get().and_then(|pose| pose.fault()) {
             return fail(format!("camera is {fault}"));
@@ -177,7 +176,9 @@ impl State {
                 return fail(format!("2D is remembered as {cached:?}"));
             }
         }
-        if !self.layers.iter().map(|l| &l.spec).eq(dataset.layers.iter()) {
+        // Each layer's very own description is the dataset's: nothing else makes layers.
+        let same = |(layer, spec): (&Arc<LayerState>, &Arc<LayerSpec>)| Arc::ptr_eq(&layer.spec, spec);
+        if self.layers.len() != dataset.layers.len() || !self.layers.iter().zip(&dataset.layers).all(same) {
             return fail("layers differ from the dataset's".into());
         }
         match self.layers.iter().find_map(|l| l.controls.fault().map(|f| (l, f))) {

@@ -16,7 +16,7 @@ pub struct Dataset {
     /// Array axis of each dim.
     pub dims: Vec<usize>,
     /// The layers, bottom first.
-    pub layers: Vec<LayerSpec>,
+    pub layers: Vec<Arc<LayerSpec>>,
 }
 
 impl Dataset {
@@ -24,13 +24,12 @@ impl Dataset {
     pub fn new(image: Arc<ImageInfo>) -> Self {
         let split = image.channel_axis().filter(|&c| image.axes.len() > 2 && image.finest().shape[c] <= MAX_SPLIT_CHANNELS);
         let dims = (0..image.axes.len()).filter(|&a| Some(a) != split).collect();
-        let layer = |n: usize, channel: Option<u64>, label: Option<&String>| LayerSpec {
-            id: LayerId::nth(n),
-            name: label.cloned().unwrap_or_else(|| match channel {
+        let layer = |n: usize, channel: Option<u64>, label: Option<&String>| {
+            let name = label.cloned().unwrap_or_else(|| match channel {
                 Some(c) => format!("{} [{c}]", image.name),
                 None => image.name.clone(),
-            }),
-            channel,
+            });
+            Arc::new(LayerSpec { id: LayerId::nth(n), name, channel })
         };
         let layers = match split {
             Some(axis) => (0..image.finest().shape[axis])

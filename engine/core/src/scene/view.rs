@@ -31,7 +31,7 @@ pub struct PlaneView {
 #[derive(Debug, Clone, PartialEq)]
 pub struct LayerView {
     /// What it is.
-    pub spec: LayerSpec,
+    pub spec: Arc<LayerSpec>,
     /// How it is shown.
     pub controls: LayerControls,
     /// Its picture in the layer list.
@@ -76,6 +76,12 @@ impl AppliedView {
     /// The row and the column dim of the 2D view: the last two of `order`, whatever the mode.
     pub fn plane_dims(&self) -> (usize, usize) {
         plane_dims(&self.order)
+    }
+
+    /// Whether `other` is seen from the same place: the pose of the mode that is shown.
+    pub fn same_pose(&self, other: &Self) -> bool {
+        self.ndisplay == other.ndisplay
+            && if self.ndisplay == 3 { self.volume == other.volume } else { self.plane == other.plane }
     }
 
     /// The layer of that id.
