@@ -71,6 +71,8 @@ pub struct Vitals {
     pub watchdog: WatchdogState,
     /// Encoders that it had replaced.
     pub watchdog_resets: u64,
+    /// Ops that ended without a packet since this was last asked: they changed no picture, failed, or nobody watched.
+    pub ended: Vec<OpTrace>,
 }
 
 /// The engine's queue is full.

@@ -106,6 +106,7 @@ impl Engine for Session {
             tiles_missing: stats.tiles_missing.load(Ordering::Relaxed),
             watchdog: self.watchdog(),
             watchdog_resets: stats.watchdog_resets.load(Ordering::Relaxed),
+            ended: stats.take_ended(),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! viewers of whom none can take a packet, it takes no picture: the newest waits in the queue, and what nobody would get is never
 //! encoded.
 
-use crate::op_traces::{conclude, inherit};
+use crate::op_traces::{end_here, inherit};
 use crate::pacer::{Due, Pacer};
 use crate::stats::{Stage, Stats};
 use crate::watchdog::{Remedy, Watchdog, WatchdogState};
@@ -240,7 +240,7 @@ impl Station<'_> {
     /// Takes the place of the last picture.
     fn show(&mut self, mut picture: Picture) {
         if let Some(last) = self.last.take() {
-            conclude(&picture.inherit(last), self.stats);
+            end_here(picture.inherit(last), self.stats);
         }
         self.last = Some(picture);
     }
@@ -248,7 +248,7 @@ impl Station<'_> {
     /// Nobody watches: the picture is kept for whoever comes, its ops have come as far as they will.
     fn skip(&mut self) {
         if let Some(picture) = &mut self.last {
-            conclude(&std::mem::take(&mut picture.ops), self.stats);
+            end_here(std::mem::take(&mut picture.ops), self.stats);
         }
     }
 

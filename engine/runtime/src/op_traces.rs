@@ -69,6 +69,12 @@ pub(crate) fn inherit(heir: &mut Vec<OpTrace>, mut dropped: Vec<OpTrace>) -> Vec
     dropped
 }
 
+/// Ends ops that no packet will carry: they change no picture, failed, or nobody watches. Whoever reports on ops finds them in `stats`.
+pub(crate) fn end_here(ops: Vec<OpTrace>, stats: &Stats) {
+    conclude(&ops, stats);
+    stats.keep_ended(ops);
+}
+
 /// Tells of ops that have come as far as they will: one event each, and the distributions of `stats`.
 pub fn conclude(ops: &[OpTrace], stats: &Stats) {
     if ops.is_empty() {

@@ -46,6 +46,9 @@ impl Stage {
 /// Samples that a distribution remembers (PROTOCOL §13): what happened long ago says nothing of now.
 const WINDOW: usize = 512;
 
+/// Ended ops that are kept until somebody takes them; of more, the newest.
+const ENDED: usize = 256;
+
 /// What happened lately, in milliseconds; `min_ms` and `max_ms` since the start.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Summary {
@@ -118,6 +121,8 @@ pub struct Stats {
     tracks: Mutex<Vec<Track>>,
     /// How long ops took to each step, counted from the one before.
     steps: Mutex<Vec<Track>>,
+    /// Ops that ended without a packet, for whoever reports on ops.
+    ended: Mutex<VecDeque<OpTrace>>,
     /// Pictures drawn.
     pub frames: AtomicU64,
     /// Captured pictures that a newer one replaced before the encoder took them.
@@ -143,6 +148,7 @@ impl Default for Stats {
         Self {
             tracks: Mutex::new(Stage::ALL.iter().map(|_| Track::new()).collect()),
             steps: Mutex::new(Step::ALL.iter().map(|_| Track::new()).collect()),
+            ended: Mutex::default(),
             frames: AtomicU64::new(0),
             frames_dropped: AtomicU64::new(0),
             encoder_resets: AtomicU64::new(0),
@@ -173,6 +179,19 @@ impl Stats {
         for total in ops.iter().filter_map(|op| op.since_received(Step::Sent)) {
             tracks[Stage::Total as usize].record(total);
         }
+    }
+
+    /// Keeps ops that ended without a packet.
+    pub(crate) fn keep_ended(&self, ops: Vec<OpTrace>) {
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        ended.extend(ops);
+        let excess = ended.len().saturating_sub(ENDED);
+        ended.drain(..excess);
+    }
+
+    /// The ops that ended without a packet since this was last called, as far as they were kept.
+    pub fn take_ended(&self) -> Vec<OpTrace> {
+        std::mem::take(&mut *self.ended.lock().unwrap_or_else(PoisonError::into_inner)).into()
     }
 
     /// How long ops took lately to get to `step` from the one before; `None` before the first.

@@ -29,7 +29,8 @@ impl Hub {
         let now = self.ambient.now();
         let view = engine.view();
         let mut reports = locked(&self.reports);
-        let vitals = engine.vitals(reports.samples.front().map_or(&[], Vec::as_slice));
+        let mut vitals = engine.vitals(reports.samples.front().map_or(&[], Vec::as_slice));
+        self.fanout.remember_ended(std::mem::take(&mut vitals.ended));
         if reports.samples.len() >= Telemetry::RATE_HZ as usize {
             reports.samples.pop_front();
         }

@@ -8,7 +8,7 @@ use crate::engine::Engine;
 use crate::locked;
 use crate::metrics::{Counters, PixelGauges, add};
 use crate::session::Close;
-use nc_engine::api::Packet;
+use nc_engine::api::{OpTrace, Packet};
 use nc_protocol::extension::{self, Feedback};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -271,6 +271,11 @@ impl Fanout {
         Some(locked(&viewer.inner).delivery())
     }
 
+    /// Ops that ended without a packet, which the engine has told of already.
+    pub(crate) fn remember_ended(&self, traces: Vec<OpTrace>) {
+        locked(&self.ops).remember(traces);
+    }
+
     /// The ops of a client that ended after the serial number given, with the first message of the session's pixel socket that shows
     /// each; and the newest serial number.
     pub(crate) fn ended_ops(&self, client: u64, session: &str, after: u64) -> (Vec<(Ended, Option<u32>)>, u64) {
@@ -281,7 +286,7 @@ impl Fanout {
         };
         let seq = |number| viewer.as_ref().and_then(|viewer| locked(&viewer.inner).seq_showing(number));
         let shown = ended.into_iter().map(|ended| {
-            let seq = seq(ended.number);
+            let seq = ended.number.and_then(seq);
             (ended, seq)
         });
         (shown.collect(), serial)

@@ -18,8 +18,8 @@ const PAINTING: Duration = Duration::from_secs(1);
 pub(crate) struct Ended {
     /// Counts ended ops from 1.
     pub(crate) serial: u64,
-    /// The first packet that shows it.
-    pub(crate) number: u64,
+    /// The first packet that shows it, if one does.
+    pub(crate) number: Option<u64>,
     /// Its way.
     pub(crate) trace: OpTrace,
 }
@@ -112,13 +112,22 @@ impl Ops {
         self.serial
     }
 
+    /// Ops that ended without a packet, and of which was told.
+    pub(crate) fn remember(&mut self, traces: Vec<OpTrace>) {
+        traces.into_iter().for_each(|trace| self.keep(None, trace));
+    }
+
     fn end(&mut self, number: u64, trace: OpTrace) {
+        self.keep(Some(number), trace.clone());
+        self.news.push(trace);
+    }
+
+    fn keep(&mut self, number: Option<u64>, trace: OpTrace) {
         self.serial += 1;
         if self.ended.len() == ENDED {
             self.ended.pop_front();
         }
-        self.ended.push_back(Ended { serial: self.serial, number, trace: trace.clone() });
-        self.news.push(trace);
+        self.ended.push_back(Ended { serial: self.serial, number, trace });
     }
 }
 
@@ -157,8 +166,12 @@ mod tests {
         assert_eq!(seqs(&ops.take_ended(start + 10 * MS)), [3]);
         assert!(ops.take_ended(start + 10 * MS).is_empty(), "each once");
         let of = |client, after| ops.of(client, after).map(|ended| (ended.trace.op.0, ended.number)).collect::<Vec<_>>();
-        assert_eq!((of(7, 0), of(8, 0), of(7, 1)), (vec![(1, 3), (3, 5)], vec![(2, 3)], vec![(3, 5)]));
-        assert_eq!(ops.serial(), 3);
+        let (first, third) = ((1, Some(3)), (3, Some(5)));
+        assert_eq!((of(7, 0), of(8, 0), of(7, 1)), (vec![first, third], vec![(2, Some(3))], vec![third]));
+        ops.remember(vec![trace(4, 7, start)]);
+        assert_eq!(ops.of(7, 3).map(|ended| (ended.trace.op.0, ended.number)).collect::<Vec<_>>(), [(4, None)]);
+        assert!(ops.take_ended(start + 10 * MS).is_empty(), "it was told of");
+        assert_eq!(ops.serial(), 4);
     }
 
     #[test]
