@@ -7,6 +7,7 @@ use nc_core::scene::AppliedView;
 pub use nc_core::{data, scene};
 pub use nc_gpu::api::ParameterSets;
 pub use nc_gpu::codec::bitstream::{BitstreamError, avcc_record};
+pub use nc_runtime::txn::LevelSwitch;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Instant;
@@ -81,6 +82,8 @@ pub enum Event {
     Applied(Applied),
     /// The stream's configuration is known or changed; comes before the first packet that needs it.
     Stream(StreamConfig),
+    /// Another level is drawn from now on.
+    Level(LevelSwitch),
     /// Something people should know: a damaged chunk, a device that failed. Logging it is the receiver's business.
     Warning {
         /// "data", "render", "encode".
@@ -152,7 +155,8 @@ pub struct Packet {
     pub ops: Vec<OpTrace>,
 }
 
-/// Takes what the engine tells. Called from the control thread (`event`) and the encode thread (`packet`); must not block.
+/// Takes what the engine tells; must not block. Events come from the control thread, but for configurations of the stream, which come from
+/// the encode thread as packets do, and levels, which come from the render thread.
 pub trait Sink: Send + Sync {
     /// The next event, in order.
     fn event(&self, event: Event);

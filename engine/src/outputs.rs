@@ -5,6 +5,7 @@ use crate::inbox::{Inbox, Warning};
 use nc_core::data::CanvasSize;
 use nc_core::ledger::AppliedCommit;
 use nc_gpu::api::{DeviceInfo, EncodeError, ParameterSets};
+use nc_runtime::txn::LevelSwitch;
 use nc_runtime::{EncodeOutput, EncodedFrame, RenderOutput};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime};
@@ -12,6 +13,7 @@ use std::time::{Instant, SystemTime};
 pub(crate) struct RenderTeller {
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) device: Arc<Mutex<Option<DeviceInfo>>>,
+    pub(crate) sink: Arc<dyn Sink>,
 }
 
 impl RenderOutput for RenderTeller {
@@ -22,6 +24,10 @@ impl RenderOutput for RenderTeller {
     fn device(&mut self, info: DeviceInfo) {
         tracing::info!(device = info.description, "drawing");
         *self.device.lock().unwrap_or_else(PoisonError::into_inner) = Some(info);
+    }
+
+    fn level(&mut self, switch: LevelSwitch) {
+        self.sink.event(Event::Level(switch));
     }
 
     fn data_fault(&mut self, message: String) {

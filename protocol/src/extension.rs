@@ -170,7 +170,7 @@ pub struct LevelReport {
     pub downgraded: bool,
     /// Whether it was restored with the plane's pose and not decided anew.
     pub restored: bool,
-    /// Samples per canvas pixel, per level.
+    /// Samples per canvas pixel, per level; empty while a volume is shown.
     pub oversampling: Vec<f64>,
     /// Whether each level fits its budget.
     pub fits: Vec<bool>,

@@ -1,13 +1,14 @@
 //! The render thread: waits for something to do, ticks, captures, commits. It owns the device, and makes it anew when it fails.
 
 use crate::encode_thread::{EncodeConfig, EncodeControl, EncodeOutput, Picture};
-use crate::op_traces::{OpTraces, TurnTimes, end_here};
+use crate::op_traces::{OpTraces, TurnTimes, conclude};
 use crate::pacer::FrameCap;
 use crate::source_slot::SourceSlot;
 use crate::stats::{Stage, Stats};
 use crate::supervised;
 use crate::tick::{Laps, Tick, Viewer};
 use crate::tile_source::TileSource;
+use crate::txn::LevelSwitch;
 use nc_core::data::lod::LevelPolicy;
 use nc_core::exchange::{SharedLedger, Signal};
 use nc_core::ledger::{AppliedBatch, AppliedCommit, OpKind, OpTrace, State, Step};
@@ -42,6 +43,8 @@ pub trait RenderOutput: Send {
     fn applied(&mut self, commit: AppliedCommit);
     /// The device in use.
     fn device(&mut self, info: DeviceInfo);
+    /// Another level is drawn from now on.
+    fn level(&mut self, switch: LevelSwitch);
     /// A chunk is damaged.
     fn data_fault(&mut self, message: String);
     /// The device failed or is not to be had; what happens next.
@@ -227,6 +230,7 @@ impl RenderLoop {
         if let Some(switch) = outcome.switched {
             tracing::debug!(?switch, "level");
             self.stats.count(|s| &s.level_switches);
+            output.level(switch);
         }
         let mut op = None;
         if let Some(batch) = outcome.batch {
@@ -254,7 +258,7 @@ impl RenderLoop {
                 self.control.request_idr();
             }
             // What was answered without a new picture has its answer already.
-            end_here(turn.traces.take(), &self.stats);
+            conclude(&turn.traces.take(), &self.stats);
             turn.incomplete = turn.incomplete.filter(|_| missing > 0);
         }
         if turn.capture_due {
@@ -287,7 +291,7 @@ impl RenderLoop {
         if dropped {
             self.stats.count(|s| &s.frames_dropped);
             turn.incomplete = turn.incomplete.max(completed);
-            end_here(excess, &self.stats);
+            conclude(&excess, &self.stats);
         }
         Ok(())
     }
@@ -314,7 +318,7 @@ impl RenderLoop {
                 trace.stamp(Step::Applied, now);
                 trace
             });
-            end_here(failed.collect(), &self.stats);
+            conclude(&failed.collect::<Vec<_>>(), &self.stats);
             output.applied(commit);
         }
     }

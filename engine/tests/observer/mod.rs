@@ -172,7 +172,7 @@ impl Observer {
                 self.said.push(Said::Applied(applied.view.op.0));
             }
             Event::Warning { message, .. } => self.warnings.push(message.clone()),
-            Event::CameraEcho { .. } | Event::Stream(_) => {}
+            Event::CameraEcho { .. } | Event::Stream(_) | Event::Level(_) => {}
         }
     }
 

@@ -40,9 +40,11 @@ fn op(report: &OpReport) -> Result<(), Violation> {
 /// A decision about the level.
 pub(super) fn level(report: &LevelReport) -> Result<(), Violation> {
     let LevelReport { at, from, to, desired, oversampling, fits, zoom_hint, lock, since_switch_ms, .. } = report;
-    let levels = oversampling.len();
+    let levels = fits.len();
     ensure(*at >= 0.0, "at", "must be seconds since the epoch")?;
-    ensure(levels > 0 && fits.len() == levels, "fits", "must say as many levels as oversampling")?;
+    ensure(levels > 0, "fits", "must say every level")?;
+    // A volume's level is not decided by oversampling.
+    ensure([0, levels].contains(&oversampling.len()), "oversampling", "must say as many levels as fits, or none")?;
     ensure([from, to, desired].into_iter().all(|&level| level < levels), "to", "no such level")?;
     ensure(lock.is_none_or(|lock| lock < levels), "lock", "no such level")?;
     ensure(oversampling.iter().all(|&samples| samples >= 0.0), "oversampling", "must not be negative")?;

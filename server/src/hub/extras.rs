@@ -21,6 +21,7 @@ impl Hub {
 
     /// Tells of a decision about the level.
     pub(super) fn tell_level(&self, report: &LevelReport) {
+        locked(&self.reports).level_reason = Some(report.reason);
         let notice = Arc::new(Notice::ready(Kind::XLevel, report, self.ambient.random()));
         let timestamp = self.ambient.unix_seconds();
         for client in locked(&self.state).clients.values_mut().filter(|client| client.asks.level) {

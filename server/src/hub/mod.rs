@@ -419,6 +419,7 @@ impl Sink for Hub {
             Event::CameraEcho { client, intent_id, mode, delta } => self.echo(client, intent_id, mode, delta),
             Event::Applied(applied) => self.applied(&applied),
             Event::Stream(config) => self.stream(&config),
+            Event::Level(switch) => self.tell_level(&wire::level(&switch, self.ambient.unix_seconds())),
             Event::Warning { domain, code, message } => {
                 warn!(domain, code, "{message}");
                 let fault = wire::fault(domain, code, message, severity(domain, code));

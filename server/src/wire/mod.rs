@@ -5,12 +5,14 @@
 mod camera;
 mod dims;
 mod layers;
+mod level;
 mod scene;
 mod stream;
 
 pub(crate) use camera::{echo, pose};
 pub(crate) use dims::dims;
 pub(crate) use layers::{controls, thumbnail};
+pub(crate) use level::level;
 pub(crate) use scene::scene;
 pub(crate) use stream::stream;
 

@@ -1,9 +1,10 @@
 //! What a change is made into: which frames, in which order, for whom.
 
 use crate::support::{FakeEngine, TestAmbient, WALL, dataset, hello, view};
+use nc_engine::api::data::lod::{LevelDecision, LevelReason};
 use nc_engine::api::scene::{AppliedView, Thumbnail};
-use nc_engine::api::{Accepted, Applied, ClientId, Echo, Event, LayerChange, Sink};
-use nc_protocol::extension::COMPACT_SCENE;
+use nc_engine::api::{Accepted, Applied, ClientId, Echo, Event, LayerChange, LevelSwitch, Sink};
+use nc_protocol::extension::{COMPACT_SCENE, LEVEL};
 use nc_protocol::notify::{CameraMode, Layers, Severity};
 use nc_protocol::validate::Conversation;
 use nc_protocol::{Body, ServerFrame};
@@ -12,6 +13,7 @@ use nc_server::session::Drive;
 use nc_server::testing::{Peer, Received, Stand};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
+use std::time::Duration;
 
 struct Server {
     stand: Stand,
@@ -223,4 +225,32 @@ fn nothing_follows_a_goodbye() {
     server.tell(|applied| applied.dims = true);
     assert!(matches!(someone.peer.hear(), Some(Received::Frame(text)) if text.contains("session.goodbye")));
     assert!(matches!(someone.peer.hear(), Some(Received::Close(close)) if close.code == 1012));
+}
+
+#[test]
+fn decisions_about_the_level_are_told_to_who_asked() {
+    let server = Server::new(1);
+    let (mut asker, mut other) = (server.comes(&[LEVEL]), server.comes(&[]));
+    let decision = LevelDecision { desired: 0, level: 1, downgraded: true, reason: LevelReason::Finer };
+    let switch = LevelSwitch {
+        from: 2,
+        decision,
+        oversampling: vec![4.0, 2.0, 1.0],
+        fits: vec![false, true, true],
+        zoom_hint: Some(0.8),
+        lock: None,
+        since_switch: Some(Duration::from_millis(200)),
+    };
+    server.sink.event(Event::Level(switch.clone()));
+    match &*asker.hears() {
+        [ServerFrame { body: Body::XLevel(report), .. }] => {
+            assert_eq!((report.from, report.to, report.desired, report.downgraded), (2, 1, 0, true));
+            assert_eq!((report.at, report.since_switch_ms, report.restored), (WALL, Some(200.0), false));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(other.hears().is_empty());
+    let decision = LevelDecision { reason: LevelReason::Volume, ..decision };
+    server.sink.event(Event::Level(LevelSwitch { decision, oversampling: vec![], zoom_hint: None, ..switch }));
+    assert!(matches!(&*asker.hears(), [ServerFrame { body: Body::XLevel(_), .. }]), "a volume's level has no oversampling");
 }
