@@ -1,7 +1,7 @@
 //! The render thread: waits for something to do, ticks, captures, commits. It owns the device, and makes it anew when it fails.
 
 use crate::encode_thread::{EncodeConfig, EncodeControl, EncodeOutput, Picture};
-use crate::op_traces::{OpTraces, TurnTimes, conclude};
+use crate::op_traces::{OpTraces, TurnTimes, end_here};
 use crate::pacer::FrameCap;
 use crate::source_slot::SourceSlot;
 use crate::stats::{Stage, Stats};
@@ -258,7 +258,7 @@ impl RenderLoop {
                 self.control.request_idr();
             }
             // What was answered without a new picture has its answer already.
-            conclude(&turn.traces.take(), &self.stats);
+            end_here(turn.traces.take(), &self.stats);
             turn.incomplete = turn.incomplete.filter(|_| missing > 0);
         }
         if turn.capture_due {
@@ -291,7 +291,7 @@ impl RenderLoop {
         if dropped {
             self.stats.count(|s| &s.frames_dropped);
             turn.incomplete = turn.incomplete.max(completed);
-            conclude(&excess, &self.stats);
+            end_here(excess, &self.stats);
         }
         Ok(())
     }
@@ -318,7 +318,7 @@ impl RenderLoop {
                 trace.stamp(Step::Applied, now);
                 trace
             });
-            conclude(&failed.collect::<Vec<_>>(), &self.stats);
+            end_here(failed.collect(), &self.stats);
             output.applied(commit);
         }
     }

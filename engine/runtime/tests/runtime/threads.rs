@@ -397,3 +397,34 @@ fn the_watchdog_asks_again_and_has_a_stubborn_encoder_made_anew() {
         stage.await_frame();
     }
 }
+
+#[test]
+fn an_op_that_changes_no_picture_or_fails_ends_without_a_packet() {
+    let stage = Stage::start(|| Ok(()));
+    stage.threads.encode().set_viewers(1);
+    stage.await_frame();
+    let gamma = stage.ledger.view().layers[0].controls.gamma;
+    let ended = |value: f64| {
+        stage.intend("layer", "layer-0", "gamma", json!(value));
+        let op = stage.ledger.state().scene.op_seq;
+        stage.await_told(|told| match told {
+            Told::Applied(commit) if commit.view.op == op => Some(()),
+            Told::Frame(frame, _) => {
+                assert!(frame.ops.is_empty());
+                None
+            }
+            _ => None,
+        });
+        op
+    };
+    let idle = ended(gamma);
+    stage.break_device.store(true, Ordering::SeqCst);
+    let failed = ended(gamma / 2.0);
+    // A packet of a later op comes after both were told of.
+    stage.intend("dims", "z", "index", json!(1));
+    let last = stage.ledger.state().scene.op_seq;
+    stage.await_told(|told| if let Told::Frame(frame, _) = told { frame.ops.iter().any(|op| op.op == last).then_some(()) } else { None });
+    let traces: Vec<_> = stage.stats.take_ended().into_iter().map(|trace| (trace.op, trace.outcome, trace.last())).collect();
+    assert_eq!(traces, [(idle, Some(Outcome::Applied), Step::Applied), (failed, Some(Outcome::Failed), Step::Applied)]);
+    assert!(stage.stats.take_ended().is_empty());
+}
