@@ -3,6 +3,7 @@
 
 mod made_up;
 mod observer;
+mod switching;
 
 use made_up::{image, level};
 use nc_core::data::{CanvasSize, ColorRange};

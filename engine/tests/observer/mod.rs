@@ -59,6 +59,8 @@ pub(crate) struct Observer {
     accepted: u64,
     answered: u64,
     applied: OpSeq,
+    /// Epochs that were told as new.
+    epochs: Vec<u64>,
     said: Vec<Said>,
     refusals: Vec<(String, String, String)>,
     warnings: Vec<String>,
@@ -93,6 +95,7 @@ impl Observer {
             sent: 0,
             accepted: 0,
             answered: 0,
+            epochs: Vec::new(),
             said: Vec::new(),
             refusals: Vec::new(),
             warnings: Vec::new(),
@@ -136,6 +139,25 @@ impl Observer {
         intent_id
     }
 
+    /// Shows another image in the session, after all that was intended before.
+    pub(crate) fn load(&mut self, image: Image) {
+        self.session.prepare_image(image.clone()).unwrap().show();
+        self.image = Some(image);
+        // An op of its own.
+        self.accepted += 1;
+    }
+
+    /// Epochs that were told as new, by now.
+    pub(crate) fn epochs(&self) -> &[u64] {
+        &self.epochs
+    }
+
+    /// Waits until nobody but the test holds `token`.
+    pub(crate) fn until_released(&mut self, token: &Arc<()>) {
+        // Packets come at least every second.
+        self.until(|_| Arc::strong_count(token) == 1);
+    }
+
     /// As a client that has just come: what was decoded so far is gone.
     pub(crate) fn forget_stream(&mut self) {
         (self.decoder, self.picture) = (None, None);
@@ -169,6 +191,9 @@ impl Observer {
             }
             Event::Applied(applied) => {
                 self.applied = applied.view.op;
+                if applied.dataset {
+                    self.epochs.push(applied.view.epoch);
+                }
                 self.said.push(Said::Applied(applied.view.op.0));
             }
             Event::Warning { message, .. } => self.warnings.push(message.clone()),
