@@ -1,14 +1,14 @@
 //! Programs of the fuzz target `intent`, and of the test in `engine/core` that replays its corpus: intents in any words against a
 //! real ledger, with ticks that apply what was asked or fail, and another dataset now and then.
 //!
-//! A program is text, a step per line: `tick`, `fail`, `load`, or `scope/target/key value` with the value in JSON. A value that is no
+//! A program is text, a step per line: `tick`, `apply` (a tick that clients are not told of yet), `fail`, `load`, or `scope/target/key value` with the value in JSON. A value that is no
 //! JSON is a string. `crowd` asks for the same as the line before until camera commands must be merged; a program has one.
 
 use nc_core::control::{Context, Intent, Reduced, Rejection, bootstrap, reduce};
 use nc_core::data::{CanvasSize, DType, ImageId};
 use nc_core::exchange::SharedLedger;
 use nc_core::ledger::{AppliedBatch, Ledger, Origin, Seed, State};
-use nc_core::scene::{Axis, AxisKind, Dataset, ImageInfo, LevelInfo, SourceKind, VolumePose};
+use nc_core::scene::{AppliedView, Axis, AxisKind, Dataset, ImageInfo, LevelInfo, SourceKind, VolumePose};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Instant;
@@ -29,7 +29,11 @@ pub(crate) fn run(program: &str, mut answered: impl FnMut(&Answer)) {
     let (mut stage, mut last, mut crowd) = (Stage::new(), None, CROWD);
     for line in program.lines().take(STEPS) {
         match line {
-            "tick" => stage.tick(),
+            "tick" => {
+                stage.apply();
+                stage.announced = stage.ledger.view();
+            }
+            "apply" => stage.apply(),
             "fail" => stage.fail(),
             "load" => stage.load(),
             "crowd" => {
@@ -42,13 +46,15 @@ pub(crate) fn run(program: &str, mut answered: impl FnMut(&Answer)) {
             }
         }
     }
-    stage.tick();
+    stage.apply();
     assert_eq!(stage.ledger.pending_ops(), 0, "a tick closes every op");
 }
 
 struct Stage {
     ledger: SharedLedger,
     last_good: Arc<State>,
+    /// What clients were told of last.
+    announced: Arc<AppliedView>,
     loads: usize,
     now: Instant,
 }
@@ -57,7 +63,7 @@ impl Stage {
     fn new() -> Self {
         let ledger = Ledger::new(seed(0)).expect("the first state is sound");
         let ledger = SharedLedger::new(ledger);
-        Self { last_good: ledger.state(), ledger, loads: 0, now: Instant::now() }
+        Self { last_good: ledger.state(), announced: ledger.view(), ledger, loads: 0, now: Instant::now() }
     }
 
     fn intend(&mut self, line: &str) -> Answer {
@@ -89,7 +95,7 @@ impl Stage {
     }
 
     /// The render thread applies what was asked.
-    fn tick(&mut self) {
+    fn apply(&mut self) {
         let planned = self.ledger.state();
         for command in self.ledger.take_commands(planned.scene.op_seq) {
             finite(&command.motion, "merged");
@@ -118,7 +124,7 @@ impl Stage {
     fn load(&mut self) {
         self.loads += 1;
         self.ledger.replace(seed(self.loads), None, self.now, self.now).unwrap_or_else(|error| panic!("{error}"));
-        self.last_good = self.ledger.state();
+        (self.last_good, self.announced) = (self.ledger.state(), self.ledger.view());
         self.sound();
     }
 
