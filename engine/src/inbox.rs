@@ -156,6 +156,12 @@ impl Inbox {
         drop(left);
     }
 
+    /// The next thing to do, if there is one.
+    #[cfg(feature = "testing")]
+    pub(crate) fn try_next(&self) -> Option<Work> {
+        self.lock().take()
+    }
+
     /// Waits for the next thing to do.
     pub(crate) fn next(&self) -> Work {
         let mut shelves = self.lock();

@@ -10,6 +10,8 @@ mod inbox;
 mod load;
 mod outputs;
 mod session;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod window;
 
 pub use engine::{Engine, EngineConfig, EngineError};
