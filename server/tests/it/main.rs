@@ -2,9 +2,14 @@
 
 #![allow(clippy::unwrap_used)] // clippy.toml allows it in test functions; these are what they call, too
 
+mod catalogue;
+mod commands;
+mod delivery;
 mod http;
 mod notices;
+mod peer_bugs;
 mod pixel_channel;
+mod real;
 mod resume;
 mod roles;
 mod session_machine;

@@ -28,7 +28,6 @@ pub(crate) fn golden() -> PathBuf {
 /// A running server of a golden image.
 pub(crate) struct RealServer {
     pub(crate) bound: Bound,
-    pub(crate) engine: Engine,
     pub(crate) session: Session,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
@@ -54,7 +53,7 @@ impl RealServer {
         let task = tokio::spawn(server.run(Arc::new(session.clone()), async {
             let _ = stopped.await;
         }));
-        Self { bound, engine, session, stop, task }
+        Self { bound, session, stop, task }
     }
 
     /// Stops it and waits for its end.

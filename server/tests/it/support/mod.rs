@@ -54,8 +54,13 @@ pub(crate) struct TestServer {
 impl TestServer {
     /// A server whose engine shows `engine`'s view.
     pub(crate) async fn start(engine: FakeEngine) -> Self {
+        Self::start_with(engine, Flags::default()).await
+    }
+
+    /// Likewise, with flags other than those of the ports.
+    pub(crate) async fn start_with(engine: FakeEngine, flags: Flags) -> Self {
         let any = || Some("0".to_owned());
-        let flags = Flags { state_port: any(), pixel_port: any(), http_port: any(), ..Flags::default() };
+        let flags = Flags { state_port: any(), pixel_port: any(), http_port: any(), ..flags };
         let config = Config::resolve(flags, |_| None).unwrap();
         let server = Server::bind(&config, Arc::new(TestAmbient::default())).await.unwrap();
         let (bound, sink) = (server.bound(), server.sink());
