@@ -4,7 +4,7 @@ use super::camera::PoseParts;
 use super::layers::{controls, limits, metadata};
 use super::{Dialect, Violation, camera, ensure, layers};
 use crate::notify::{Dims, DimsMode, LayerData};
-use crate::scene::{LayerBlock, LayerType, Level, Scene, SceneMetadata, SceneStatus, ViewerCamera, VolumeState};
+use crate::scene::{LayerBlock, Level, Scene, SceneMetadata, SceneStatus, ViewerCamera, VolumeState};
 
 /// A whole scene.
 pub(super) fn check(scene: &Scene, dialect: Dialect) -> Result<(), Violation> {
@@ -31,7 +31,7 @@ pub(super) fn check(scene: &Scene, dialect: Dialect) -> Result<(), Violation> {
     let pose = PoseParts { center: center.as_deref(), zoom: *zoom, rect: *rect, angles: *angles, distance: *distance, fov: *fov };
     camera::pose(*ndisplay == 3, &pose, "viewer.camera")?;
     for (n, layer) in scene.layers.iter().enumerate() {
-        self::layer(layer, dialect)?;
+        self::layer(layer, dims.ndisplay, dialect)?;
         let same_id = |other: &LayerBlock| other.layer_id == layer.layer_id;
         ensure(!scene.layers.iter().take(n).any(same_id), "layers", "layer ids must be unique")?;
     }
@@ -59,14 +59,14 @@ fn volume(state: &VolumeState) -> Result<(), Violation> {
     layers::data(&data, "metadata.volume_state")
 }
 
-fn layer(layer: &LayerBlock, dialect: Dialect) -> Result<(), Violation> {
+fn layer(layer: &LayerBlock, ndisplay: u8, dialect: Dialect) -> Result<(), Violation> {
     let at = |key: &str| format!("layers.{}.{key}", layer.layer_id);
     ensure(layer.shape.len() == layer.ndim, &at("shape"), "must have ndim entries")?;
     ensure(layer.axis_labels.len() == layer.ndim, &at("axis_labels"), "must have ndim entries")?;
     ensure(layer.scale.as_ref().is_none_or(|s| s.len() == layer.ndim), &at("scale"), "must have ndim entries")?;
     ensure(layer.translate.as_ref().is_none_or(|t| t.len() == layer.ndim), &at("translate"), "must have ndim entries")?;
     ensure(!layer.layer_id.is_empty(), "layer_id", "must not be empty")?;
-    ensure(layer.volume == (layer.layer_type == LayerType::Volume), &at("volume"), "must follow layer_type")?;
+    ensure(layer.volume == (ndisplay == 3), &at("volume"), "must follow ndisplay")?;
     limits(layer.contrast_limits, &at("contrast_limits"))?;
     controls(&layer.controls, &at("controls"))?;
     metadata(&layer.metadata, dialect, &at("metadata"))?;

@@ -1,15 +1,30 @@
 //! Camera echoes and poses (PROTOCOL §5.3).
 
-use nc_engine::api::scene::AppliedView;
+use nc_engine::api::scene::{AppliedView, PlanePose, VolumePose};
 use nc_protocol::notify::{Camera, CameraMode, Pose};
 use serde_json::{Map, Value};
 
 /// The pose that is drawn.
 pub(crate) fn pose(view: &AppliedView) -> Camera {
-    let (x, y) = view.plane.rect.center();
-    let state =
-        Pose { center: Some(vec![x, y]), zoom: Some(view.plane.zoom), rect: Some(view.plane.rect.to_array()), ..Pose::default() };
-    Camera { mode: CameraMode::Pose, origin: Camera::POSE.to_owned(), delta: None, state: Some(state) }
+    Camera { mode: CameraMode::Pose, origin: Camera::POSE.to_owned(), delta: None, state: Some(state(view)) }
+}
+
+/// The numbers of the pose that is drawn: those of the mode that is shown, and no others.
+pub(super) fn state(view: &AppliedView) -> Pose {
+    match view.volume.filter(|_| view.ndisplay == 3) {
+        Some(VolumePose { center, angles, distance, fov }) => Pose {
+            center: Some(center.to_vec()),
+            angles: Some(angles),
+            distance: Some(distance),
+            fov: Some(fov),
+            ..Pose::default()
+        },
+        None => {
+            let PlanePose { rect, zoom } = view.plane;
+            let (x, y) = rect.center();
+            Pose { center: Some(vec![x, y]), zoom: Some(zoom), rect: Some(rect.to_array()), ..Pose::default() }
+        }
+    }
 }
 
 /// An accepted camera command. `None` for a mode that the wire does not know.

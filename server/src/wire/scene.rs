@@ -1,11 +1,13 @@
 //! The whole scene (PROTOCOL §5.1), and the idle scene of §4.
 
+use super::camera;
 use super::dims::{Axes, levels};
 use super::layers::{controls, pixels};
 use nc_engine::api::scene::{AppliedView, Dataset, LayerView, SourceKind};
+use nc_protocol::notify::Pose;
 use nc_protocol::scene::{
     LayerBlock, LayerMetadata, LayerType, Multiscale, MultiscalePolicy, Policies, Scene, SceneMetadata, SceneStatus, Settings,
-    Source, Viewer, ViewerCamera, ViewerDims,
+    Source, Viewer, ViewerCamera, ViewerDims, VolumeState,
 };
 use serde_json::Map;
 
@@ -19,7 +21,7 @@ pub(crate) fn scene(view: &AppliedView, fps: f32) -> Scene {
             status: if dataset.is_some() { SceneStatus::Ready } else { SceneStatus::Idle },
             source_path: dataset.map(|dataset| dataset.image.location.clone()),
             source_kind: dataset.map(|dataset| source_kind(dataset).to_owned()),
-            volume_state: None,
+            volume_state: view.layers.first().map(|layer| volume_state(layer)),
             extra: Map::new(),
         }),
         policies: dataset.map(|dataset| Policies {
@@ -36,7 +38,7 @@ pub(crate) fn scene(view: &AppliedView, fps: f32) -> Scene {
 
 fn viewer(view: &AppliedView, fps: f32) -> Viewer {
     let Axes { axis_labels, order, displayed, level_shapes, level, step, ndisplay } = Axes::of(view);
-    let (x, y) = view.plane.rect.center();
+    let Pose { center, zoom, rect, angles, distance, fov } = camera::state(view);
     Viewer {
         settings: Settings {
             fps_target: f64::from(fps),
@@ -53,13 +55,19 @@ fn viewer(view: &AppliedView, fps: f32) -> Viewer {
             displayed,
             ndisplay,
         },
-        camera: ViewerCamera {
-            ndisplay,
-            center: Some(vec![x, y]),
-            zoom: Some(view.plane.zoom),
-            rect: Some(view.plane.rect.to_array()),
-            ..ViewerCamera::default()
-        },
+        camera: ViewerCamera { ndisplay, center, zoom, rect, angles, distance, fov },
+    }
+}
+
+/// How the first layer is drawn as a volume, in 2D too: so it will be.
+fn volume_state(layer: &LayerView) -> VolumeState {
+    let c = &layer.controls;
+    VolumeState {
+        mode: c.rendering.name().to_owned(),
+        colormap: c.colormap.name.clone(),
+        clim: c.contrast_limits.into(),
+        opacity: c.opacity,
+        sample_step: c.sample_step,
     }
 }
 
@@ -72,7 +80,8 @@ fn layer(view: &AppliedView, dataset: &Dataset, layer: &LayerView) -> LayerBlock
     });
     LayerBlock {
         layer_id: layer.spec.id.to_string(),
-        layer_type: if view.ndisplay == 3 { LayerType::Volume } else { LayerType::Image },
+        // In both modes: nobody is told again when the mode changes, and a client that joined in 2D shows its images in 3D as well.
+        layer_type: LayerType::Image,
         name: layer.spec.name.clone(),
         ndim: dataset.ndim(),
         shape: dataset.level_shape(view.level),

@@ -15,3 +15,4 @@ mod roles;
 mod session_machine;
 mod state_channel;
 mod support;
+mod volume;

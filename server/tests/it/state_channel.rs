@@ -34,7 +34,7 @@ fn accept(intent: &RawIntent, value: Value, version: u64) -> Event {
 }
 
 /// A frame for a snapshot: one line per member of an object, arrays on one line; the thumbnail, which is large and black, left out.
-fn shown(frame: &str) -> String {
+pub(crate) fn shown(frame: &str) -> String {
     let frame = match (frame.find("[[["), frame.find("]]]")) {
         (Some(from), Some(to)) => format!("{}...{}", &frame[..from], &frame[to + 3..]),
         _ => frame.to_owned(),
@@ -248,7 +248,7 @@ async fn keyframe_commands_are_all_answered_share_one_request_and_send_no_stream
 }
 
 /// A change of view that everybody is told.
-fn applied(view: &Arc<nc_engine::api::scene::AppliedView>) -> Applied {
+pub(crate) fn applied(view: &Arc<nc_engine::api::scene::AppliedView>) -> Applied {
     Applied {
         view: Arc::clone(view),
         dataset: false,
