@@ -37,6 +37,7 @@ impl Hub {
         newcomer.outbox.push(Frame::Text(self.frame(Kind::Welcome, "welcome", Some(&session), &welcome)));
         state.roles.join(client.0, hello);
         self.tell_role(&mut newcomer, state.roles.may_drive(client.0));
+        let configs = opening.notices.iter().filter(|(notice, _)| notice.kind() == Kind::Stream).count();
         for (notice, token) in &opening.notices {
             newcomer.tell(notice, *token, timestamp);
         }
@@ -48,6 +49,7 @@ impl Hub {
         }
         state.clients.insert(client, newcomer);
         drop(guard);
+        add(&self.counters.stream_configs, configs as u64);
         add(&self.counters.state_connects, 1);
         self.want_idr(Urgency::Newcomer);
         Admitted { client, session }

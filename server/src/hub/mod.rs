@@ -306,6 +306,7 @@ impl Hub {
         state.baseline = Some(Arc::clone(&baseline));
         state.history = history;
         state.faults.clear();
+        add(&self.counters.stream_configs, state.stream.iter().len() as u64 * state.clients.len() as u64);
         for notice in baseline.notices().chain(&state.stream) {
             let token = notice.topic().map(|topic| state.history.token(topic));
             state.clients.values_mut().for_each(|client| client.tell(notice, token, timestamp));
@@ -321,7 +322,7 @@ impl Hub {
         // A mere repetition would make the Python client ask for a keyframe (PROTOCOL §11.3).
         if state.stream.as_ref().is_none_or(|known| known.payload(Dialect::default()) != notice.payload(Dialect::default())) {
             state.stream = Some(Arc::clone(&notice));
-            add(&self.counters.stream_configs, 1);
+            add(&self.counters.stream_configs, state.clients.len() as u64);
             self.broadcast(&mut state, &[Told { notice, audience: Audience::Everyone }]);
         }
     }
