@@ -123,11 +123,10 @@ mod tests {
         assert_eq!((report.intent_id.as_str(), report.op, report.pixel_seq), ("intent-1", 7, Some(4)));
         assert_eq!((report.outcome, report.superseded_by), (OpOutcome::Superseded, Some(8)));
         assert_eq!(report.total_ms, 10.0);
-        assert_eq!(report.stages_ms.into_iter().collect::<Vec<_>>(), [
-            ("planned".to_owned(), 2.0),
-            ("reduced".to_owned(), 1.0),
-            ("sent".to_owned(), 7.0),
-        ]);
+        assert_eq!(
+            report.stages_ms.into_iter().collect::<Vec<_>>(),
+            [("planned".to_owned(), 2.0), ("reduced".to_owned(), 1.0), ("sent".to_owned(), 7.0),]
+        );
         let nobodys = OpTrace::of(&Op { origin: None, ..op });
         assert_eq!(op_report(&nobodys, None), None);
     }

@@ -301,7 +301,8 @@ impl Fanout {
     pub(crate) fn gauges(&self) -> PixelGauges {
         let told = *locked(&self.told);
         let inner = locked(&self.inner);
-        let mut gauges = PixelGauges { clients: inner.viewers.len(), last_key: inner.last_key, hungry: told.hungry, ..PixelGauges::default() };
+        let mut gauges =
+            PixelGauges { clients: inner.viewers.len(), last_key: inner.last_key, hungry: told.hungry, ..PixelGauges::default() };
         for viewer in inner.viewers.values() {
             let outgoing = locked(&viewer.inner);
             let delivery = outgoing.delivery();

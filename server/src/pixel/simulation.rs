@@ -209,7 +209,16 @@ impl World {
             self.idrs.push(self.now);
         }
         let new = self.picture.take().is_some();
-        let mut unit = packet(idr, if idr { KEYFRAME } else if new { PICTURE } else { 200 });
+        let mut unit = packet(
+            idr,
+            if idr {
+                KEYFRAME
+            } else if new {
+                PICTURE
+            } else {
+                200
+            },
+        );
         let mut bytes = unit.avcc.to_vec();
         bytes[..8].copy_from_slice(&(self.drawn.as_millis() as u64).to_le_bytes());
         unit.avcc = bytes.into();
@@ -230,7 +239,8 @@ impl World {
         loop {
             let in_socket: usize = client.socket.iter().map(Thing::bytes).sum();
             client.most_in_socket = client.most_in_socket.max(in_socket);
-            if let Some(thing) = client.writing.take_if(|thing| in_socket == 0 || in_socket + thing.bytes() <= client.link.buffer) {
+            if let Some(thing) = client.writing.take_if(|thing| in_socket == 0 || in_socket + thing.bytes() <= client.link.buffer)
+            {
                 client.socket.push_back(thing);
             }
             if client.writing.is_some() || client.closed.is_some() {

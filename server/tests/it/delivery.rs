@@ -160,11 +160,10 @@ async fn ops_are_traced_once_when_the_first_socket_has_their_packet() {
     second.packet().await.unwrap();
     tokio::time::timeout(PATIENCE, traced.wait_for(ended(4))).await.expect("traces").unwrap();
     let seen = server.engine.traced.borrow().clone();
-    assert_eq!(seen.iter().map(|trace| (trace.op.0, trace.last())).collect::<Vec<_>>()[1..], [
-        (2, Step::Sent),
-        (3, Step::Sent),
-        (4, Step::Sent),
-    ]);
+    assert_eq!(
+        seen.iter().map(|trace| (trace.op.0, trace.last())).collect::<Vec<_>>()[1..],
+        [(2, Step::Sent), (3, Step::Sent), (4, Step::Sent),]
+    );
     server.stop().await;
 }
 

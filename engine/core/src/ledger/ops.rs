@@ -115,3 +115,42 @@ impl OpLog {
         self.closed.iter()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn log(kinds: &[OpKind]) -> OpLog {
+        let (mut log, now) = (OpLog::default(), Instant::now());
+        for (seq, &kind) in (1..).zip(kinds) {
+            log.open(Op { seq: OpSeq(seq), kind, origin: None, received: now, reduced: now, outcome: None });
+        }
+        log
+    }
+
+    fn outcomes(closed: &[Op]) -> Vec<Outcome> {
+        closed.iter().filter_map(|op| op.outcome).collect()
+    }
+
+    #[test]
+    fn only_the_last_of_a_kind_is_applied_and_the_others_name_it() {
+        use OpKind::{Camera, Dims, Level};
+        let mut log = log(&[Dims(0), Camera, Dims(1), Dims(0), Camera, Dims(0), Level]);
+        let closed = log.close(OpSeq(6), false);
+        let by = |seq| Outcome::Superseded(OpSeq(seq));
+        let applied = Outcome::Applied;
+        // A step along one dim does not undo a step along another, and camera commands add up.
+        assert_eq!(outcomes(&closed), [by(6), applied, applied, by(6), applied, applied]);
+        assert_eq!((log.pending_count(), log.recent().count()), (1, 6));
+        assert_eq!(outcomes(&log.close(OpSeq(7), true)), [Outcome::Failed]);
+        assert!(log.close(OpSeq(7), false).is_empty(), "each once");
+    }
+
+    #[test]
+    fn as_many_as_may_be_open_close_in_one_pass() {
+        let mut log = log(&[OpKind::Camera; 8192]);
+        let closed = log.close(OpSeq(8192), false);
+        assert!(closed.iter().all(|op| op.outcome == Some(Outcome::Applied)) && closed.len() == 8192);
+        assert_eq!(log.recent().count(), CLOSED_KEPT);
+    }
+}
