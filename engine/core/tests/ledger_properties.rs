@@ -5,14 +5,16 @@
 #![allow(clippy::unwrap_used)] // a test that stops is a test that tells
 
 mod asked;
+mod leaves;
 mod pyramids;
 
 use asked::{Asked, asked};
+use leaves::{Seen, applied_leaves, assert_same, intent_leaves, told};
 use nc_core::control::reduce::control_value;
 use nc_core::control::{Changes, Context, Intent, bootstrap, reduce};
 use nc_core::data::{CanvasSize, Rect, turntable};
 use nc_core::exchange::{CameraMotion, SharedLedger};
-use nc_core::ledger::{AppliedBatch, AppliedCommit, Ledger, Mark, OpKind, Origin, Outcome, Seed, State};
+use nc_core::ledger::{AppliedBatch, AppliedCommit, Ledger, OpKind, Origin, Outcome, Seed, State};
 use nc_core::scene::control::{Control, ControlKey};
 use nc_core::scene::{AppliedView, Dataset, OpSeq, PlanePose, Thumbnail, VolumePose};
 use proptest::prelude::*;
@@ -88,73 +90,6 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (0usize..5, any::<u8>()).prop_map(|(layer, shade)| Op::Thumbnail { layer, shade }),
         3 => Just(Op::Announce),
     ]
-}
-
-/// One leaf, for comparing.
-#[derive(Debug, Clone, PartialEq)]
-struct LeafSeen {
-    name: (&'static str, usize),
-    mark: Mark,
-    value: Seen,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-enum Seen {
-    Text(String),
-    Control(Control),
-}
-
-fn leaf<T: std::fmt::Debug>(name: &'static str, leaf: &nc_core::ledger::Leaf<T>) -> LeafSeen {
-    LeafSeen { name: (name, 0), mark: leaf.mark().clone(), value: Seen::Text(format!("{:?}", leaf.get())) }
-}
-
-/// Every leaf that intents may write.
-fn intent_leaves(state: &State) -> Vec<LeafSeen> {
-    let mut leaves = vec![
-        leaf("ndisplay", &state.view.ndisplay),
-        leaf("entered_from", &state.view.entered_from),
-        leaf("step", &state.dims.step),
-        leaf("level", &state.multiscale.level),
-        leaf("lock", &state.multiscale.lock),
-    ];
-    for (index, layer) in state.layers.iter().enumerate() {
-        leaves.extend(ControlKey::ALL.map(|key| {
-            let value = Seen::Control(layer.controls.get(key));
-            LeafSeen { name: (key.name(), index), mark: layer.mark(key).clone(), value }
-        }));
-    }
-    leaves
-}
-
-/// Every leaf that only the render thread may write.
-fn applied_leaves(state: &State) -> Vec<LeafSeen> {
-    let mut leaves = vec![
-        leaf("order", &state.dims.order),
-        leaf("downgraded", &state.multiscale.downgraded),
-        leaf("plane", &state.camera.plane),
-        leaf("volume", &state.camera.volume),
-        leaf("view_cache", &state.view_cache.plane),
-    ];
-    leaves.extend(state.layers.iter().enumerate().map(|(index, l)| {
-        let value = Seen::Text(format!("{:?}", &l.thumbnail.get().rgba[..4]));
-        LeafSeen { name: ("thumbnail", index), mark: l.thumbnail.mark().clone(), value }
-    }));
-    leaves
-}
-
-/// The view without what clients are not told: the pose of the mode that is not shown, and which op it was.
-fn told(view: &AppliedView) -> AppliedView {
-    let mut told = AppliedView { op: OpSeq(0), ..view.clone() };
-    match view.ndisplay {
-        3 => told.plane = PlanePose { rect: Rect { left: 0.0, bottom: 0.0, width: 1.0, height: 1.0 }, zoom: 1.0 },
-        _ => told.volume = None,
-    }
-    told
-}
-
-/// Fails without printing both: tables and pictures are long.
-fn assert_same(left: &AppliedView, right: &AppliedView, what: &str) {
-    assert!(left == right, "{what}: ops {:?} and {:?}, {:?} and {:?}", left.op, right.op, left.step, right.step);
 }
 
 /// PROTOCOL §5.1: what clients can make layers of.
@@ -319,12 +254,18 @@ impl Program {
         assert_eq!((*after.camera.plane.get(), *after.camera.volume.get()), (pose, volume));
         let cached = planned.view.entered_from.get().as_ref().unwrap_or(before.view_cache.plane.get());
         assert_eq!(after.view_cache.plane.get(), cached);
+        let entered_since = |now: &State| planned.view.entered_from.get().is_none() && now.view.entered_from.get().is_some();
         for (old, new) in intent_leaves(&before).iter().zip(intent_leaves(&after)) {
             let newer_intent = old.mark.stamp > planned.version;
-            if old.name.0 != "level" || newer_intent {
-                assert_eq!(*old, new, "only the level is written, and not over a newer intent");
-            } else {
-                assert_eq!(*after.multiscale.level.get(), level);
+            match old.name.0 {
+                "level" if !newer_intent => assert_eq!(*after.multiscale.level.get(), level),
+                // 3D was entered meanwhile: it goes back to the level that 2D showed last.
+                "entered_from" if entered_since(&before) && before.multiscale.level.mark().stamp <= planned.version => {
+                    let (from, now) = (before.view.entered_from.get(), after.view.entered_from.get());
+                    assert_eq!(now.as_ref().unwrap().level, level);
+                    assert_eq!(now.as_ref().unwrap().step, from.as_ref().unwrap().step);
+                }
+                _ => assert_eq!(*old, new, "only the level is written, and not over a newer intent"),
             }
         }
         let view = &commit.view;

@@ -65,6 +65,12 @@ impl<T> Leaf<T> {
         self.mark.confirm(stamp);
     }
 
+    /// Another value for the write that stands: still the same intent's, of the same time.
+    pub(super) fn amend(&mut self, value: T) {
+        self.value = value;
+        self.mark.version += 1;
+    }
+
     pub(super) fn write(&mut self, value: T, stamp: u64, origin: Option<Arc<Origin>>) {
         self.value = value;
         self.mark.touch(stamp, origin);

@@ -207,6 +207,7 @@ fn write_applied(next: &mut State, batch: &AppliedBatch) {
     if let Some((level, downgraded)) = batch.level {
         if next.multiscale.level.mark().stamp <= batch.planned.version {
             next.multiscale.level.set(level, stamp, None);
+            remember_level(next, &batch.planned, level);
         }
         next.multiscale.downgraded.set(downgraded, stamp, None);
     }
@@ -214,6 +215,15 @@ fn write_applied(next: &mut State, batch: &AppliedBatch) {
         if let Some(layer) = next.layers.get_mut(*index) {
             Arc::make_mut(layer).thumbnail.set(thumbnail.clone(), stamp, None);
         }
+    }
+}
+
+/// 3D was entered while the render thread was still at 2D: what it comes back to is the level that 2D showed last.
+fn remember_level(next: &mut State, planned: &State, level: usize) {
+    let entered_since = planned.view.entered_from.get().is_none();
+    if let Some(from) = next.view.entered_from.get().as_ref().filter(|from| entered_since && from.level != level) {
+        let from = PlaneView { level, step: from.step.clone() };
+        next.view.entered_from.amend(Some(from));
     }
 }
 

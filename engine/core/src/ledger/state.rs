@@ -38,7 +38,8 @@ pub struct State {
 pub struct ViewState {
     /// 2 or 3: the only driver of the mode.
     pub ndisplay: Leaf<u8>,
-    /// What was shown when 3D was asked for, as the intent found it; `Some` while `ndisplay` is 3.
+    /// What was shown when 3D was asked for, as the intent found it; `Some` while `ndisplay` is 3. Its level follows a frame of 2D
+    /// that was still on its way.
     pub entered_from: Leaf<Option<PlaneView>>,
 }
 
@@ -49,7 +50,7 @@ pub struct ViewCache {
     pub plane: Leaf<PlaneView>,
 }
 
-/// `dims.*`
+/// `dims.*`. Number, names and sizes of the dims are the dataset's and change with the epoch only.
 #[derive(Debug, Clone)]
 pub struct DimsState {
     /// A permutation of the dims; the last `ndisplay` are shown.
