@@ -216,13 +216,13 @@ mod tests {
             let fields = [("center", json!([a, b])), ("zoom", json!(b / 9.0)), ("rect", json!([a, b, b, 2.0 * b]))];
             let delta: Map<_, _> =
                 fields.into_iter().zip(has).filter(|(_, has)| *has).map(|((k, v), _)| (k.to_owned(), v)).collect();
-            (!delta.is_empty()).then(|| ("set", Value::Object(delta)))
+            (!delta.is_empty()).then_some(("set", Value::Object(delta)))
         });
         let volume = (any::<[bool; 3]>(), -50.0..50.0, -80.0..80.0).prop_filter_map("nothing set", |(has, a, b)| {
             let fields = [("center", json!([a, b])), ("center", json!([b, a, a])), ("angles", json!([a, b, 0.0]))];
             let delta: Map<_, _> =
                 fields.into_iter().zip(has).filter(|(_, has)| *has).map(|((k, v), _)| (k.to_owned(), v)).collect();
-            (!delta.is_empty()).then(|| ("set", Value::Object(delta)))
+            (!delta.is_empty()).then_some(("set", Value::Object(delta)))
         });
         (client, ndisplay, pan, zoom, orbit, reset, plane, volume, 0..12).prop_map(
             |(client, ndisplay, pan, zoom, orbit, reset, plane, volume, which)| {
