@@ -36,7 +36,8 @@ mod tests {
     use nc_store::Arrival;
     use std::sync::Arc;
 
-    struct Source(Arc<()>);
+    /// Lives as long as what it counts.
+    struct Source(#[expect(dead_code, reason = "counted")] Arc<()>);
 
     impl TileSource for Source {
         fn resident(&self, _key: &TileKey) -> Option<Tile> {

@@ -217,7 +217,8 @@ pub fn plan(live: &Live, given: &Given<'_>) -> ViewPlan {
     if let Some(asked) = &mut next.asked {
         asked.overruled = decision.level != *state.multiscale.level.get();
     }
-    let switch = switched.then(|| LevelSwitch { from: live.level, decision, oversampling, fits, zoom_hint, lock, since_switch });
+    let switch =
+        switched.then_some(LevelSwitch { from: live.level, decision, oversampling, fits, zoom_hint, lock, since_switch });
     ViewPlan { live: next, switch, wake_at, reset: camera.reset }
 }
 

@@ -13,7 +13,9 @@ use nc_gpu::api::{
 };
 use nc_runtime::txn::LevelSwitch;
 use nc_runtime::{
-    EncodeConfig, EncodeOutput, EncodedFrame, OpenEncoder, RenderConfig, RenderOutput, RenderThread, SourceSlot, Stats, WatchdogState};
+    EncodeConfig, EncodeOutput, EncodedFrame, OpenEncoder, RenderConfig, RenderOutput, RenderThread, SourceSlot, Stats,
+    WatchdogState,
+};
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -195,7 +197,7 @@ impl Stage {
     }
 
     /// Waits for the first thing told of which `pick` makes something.
-    fn await_told<T>(&self, pick: impl Fn(Told) -> Option<T>) -> T {
+    fn await_told<T>(&self, mut pick: impl FnMut(Told) -> Option<T>) -> T {
         loop {
             if let Some(found) = pick(self.told.recv_timeout(PATIENCE).expect("nothing was told for long")) {
                 return found;
@@ -423,8 +425,52 @@ fn an_op_that_changes_no_picture_or_fails_ends_without_a_packet() {
     // A packet of a later op comes after both were told of.
     stage.intend("dims", "z", "index", json!(1));
     let last = stage.ledger.state().scene.op_seq;
-    stage.await_told(|told| if let Told::Frame(frame, _) = told { frame.ops.iter().any(|op| op.op == last).then_some(()) } else { None });
+    stage.await_told(|told| {
+        if let Told::Frame(frame, _) = told { frame.ops.iter().any(|op| op.op == last).then_some(()) } else { None }
+    });
     let traces: Vec<_> = stage.stats.take_ended().into_iter().map(|trace| (trace.op, trace.outcome, trace.last())).collect();
     assert_eq!(traces, [(idle, Some(Outcome::Applied), Step::Applied), (failed, Some(Outcome::Failed), Step::Applied)]);
     assert!(stage.stats.take_ended().is_empty());
+}
+
+#[test]
+fn a_picture_is_turned_over_exactly_if_it_shows_a_volume_and_a_toggle_comes_with_a_keyframe() {
+    let stage = Stage::start(|| Ok(()));
+    stage.threads.encode().set_viewers(1);
+    stage.await_frame();
+    // From which op on which mode is asked for.
+    let mut modes = vec![(stage.ledger.state().scene.op_seq, 2)];
+    let mut pending = 0;
+    let mut toggle = |wait: bool| {
+        let ndisplay = 5 - modes.last().unwrap().1;
+        stage.intend("view", "main", "ndisplay", json!(ndisplay));
+        let asked = stage.ledger.state().scene.op_seq;
+        modes.push((asked, ndisplay));
+        stage.intend("camera", "main", "pan", json!({"dx_px": 3.0, "dy_px": 1.0}));
+        let mut first = true;
+        while wait {
+            let shown = stage.await_told(|told| match told {
+                Told::Frame(frame, _) => Some(frame),
+                Told::VolumePending => {
+                    pending += 1;
+                    None
+                }
+                _ => None,
+            });
+            let mode = modes.iter().rev().find(|(op, _)| *op <= shown.op).unwrap().1;
+            assert_eq!(shown.flip, mode == 3, "{:?}", shown.op);
+            if shown.op >= asked {
+                assert!(shown.unit.idr || !first);
+                first = false;
+                if shown.op == stage.ledger.state().scene.op_seq {
+                    return;
+                }
+            }
+        }
+    };
+    for n in 0..60 {
+        // Now and then many toggles fall between two pictures.
+        toggle(n % 20 < 8 || n % 20 == 19);
+    }
+    assert_eq!(pending, 1);
 }
