@@ -6,9 +6,9 @@ use crate::inbox::{Inbox, Work};
 use crate::load::Load;
 use nc_core::control::{Changes, Context, Echo, Echoes, Intent, Reduced, Rejection as Refused, reduce};
 use nc_core::exchange::{SharedLedger, Signal};
-use nc_core::ledger::{AppliedCommit, OpTrace, Origin, Step};
+use nc_core::ledger::{AppliedCommit, Origin};
 use nc_core::scene::AppliedView;
-use nc_runtime::{SourceSlot, Stats, conclude};
+use nc_runtime::{SourceSlot, Stats, end_closed};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Instant;
@@ -93,12 +93,7 @@ impl Control {
         self.sources.put(epoch, source);
         match self.ledger.replace(seed, None, received, prepared) {
             Ok(commit) => {
-                let applied = Instant::now();
-                let stamped = commit.closed.iter().map(OpTrace::of).map(|mut trace| {
-                    trace.stamp(Step::Applied, applied);
-                    trace
-                });
-                conclude(&stamped.collect::<Vec<_>>(), &self.stats);
+                end_closed(&commit.closed, Instant::now(), &self.stats);
                 self.inbox.forget_data_warnings();
                 // What moved the camera over the old dataset says nothing of the new one.
                 self.echoes.take();

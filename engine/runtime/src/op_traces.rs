@@ -69,6 +69,15 @@ pub(crate) fn inherit(heir: &mut Vec<OpTrace>, mut dropped: Vec<OpTrace>) -> Vec
     dropped
 }
 
+/// Ends ops that were closed at `applied` and have no picture of their own: they failed, or another dataset took the place of theirs.
+pub fn end_closed(ops: &[Op], applied: Instant, stats: &Stats) {
+    let stamped = ops.iter().map(OpTrace::of).map(|mut trace| {
+        trace.stamp(Step::Applied, applied);
+        trace
+    });
+    end_here(stamped.collect(), stats);
+}
+
 /// Ends ops that no packet will carry: they change no picture, failed, or nobody watches. Whoever reports on ops finds them in `stats`.
 pub(crate) fn end_here(ops: Vec<OpTrace>, stats: &Stats) {
     conclude(&ops, stats);

@@ -1,7 +1,7 @@
 //! The render thread: waits for something to do, ticks, captures, commits. It owns the device, and makes it anew when it fails.
 
 use crate::encode_thread::{EncodeConfig, EncodeControl, EncodeOutput, Picture};
-use crate::op_traces::{OpTraces, TurnTimes, end_here};
+use crate::op_traces::{OpTraces, TurnTimes, end_closed, end_here};
 use crate::pacer::FrameCap;
 use crate::source_slot::SourceSlot;
 use crate::stats::{Stage, Stats};
@@ -11,7 +11,7 @@ use crate::tile_source::TileSource;
 use crate::txn::LevelSwitch;
 use nc_core::data::lod::LevelPolicy;
 use nc_core::exchange::{SharedLedger, Signal};
-use nc_core::ledger::{AppliedBatch, AppliedCommit, OpKind, OpTrace, State, Step};
+use nc_core::ledger::{AppliedBatch, AppliedCommit, OpKind, State, Step};
 use nc_core::scene::OpSeq;
 use nc_gpu::api::{DeviceError, DeviceInfo, FrameFormat, RenderDevice};
 use std::sync::Arc;
@@ -312,13 +312,7 @@ impl RenderLoop {
         if snapshot.scene.op_seq > self.ledger.state().scene.applied_seq
             && let Some(commit) = self.commit(AppliedBatch::new(snapshot).failed(last_good), output)
         {
-            let now = Instant::now();
-            let failed = commit.closed.iter().map(|op| {
-                let mut trace = OpTrace::of(op);
-                trace.stamp(Step::Applied, now);
-                trace
-            });
-            end_here(failed.collect(), &self.stats);
+            end_closed(&commit.closed, Instant::now(), &self.stats);
             output.applied(commit);
         }
     }
