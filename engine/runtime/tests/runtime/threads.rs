@@ -447,8 +447,11 @@ fn a_picture_is_turned_over_exactly_if_it_shows_a_volume_and_a_toggle_comes_with
         let asked = stage.ledger.state().scene.op_seq;
         modes.push((asked, ndisplay));
         stage.intend("camera", "main", "pan", json!({"dx_px": 3.0, "dy_px": 1.0}));
+        if !wait {
+            return;
+        }
         let mut first = true;
-        while wait {
+        loop {
             let shown = stage.await_told(|told| match told {
                 Told::Frame(frame, _) => Some(frame),
                 Told::VolumePending => {
