@@ -205,7 +205,7 @@ pub(crate) fn view(dataset: Option<Arc<Dataset>>) -> AppliedView {
         iso_threshold: 2050.0,
         sample_step: 1.0,
     };
-    let layer = |spec: &nc_engine::api::scene::LayerSpec| {
+    let layer = |spec: &Arc<nc_engine::api::scene::LayerSpec>| {
         let (controls, thumbnail) = (controls.clone(), Arc::new(Thumbnail::black()));
         Arc::new(LayerView { spec: spec.clone(), controls, thumbnail })
     };
