@@ -99,6 +99,11 @@ fn bad_values_are_refused_with_what_is_allowed() {
     assert_refused(&["serve", "--fps", "0"], &["--fps", "frames per second from 1 to"]);
     assert_refused(&["serve", "--color-range", "wide"], &["--color-range", "full", "limited"]);
     assert_refused(&["serve", "image", "--demo"], &["DATA", "--demo", "one of them"]);
+    assert_refused(&["serve", "--drive", "nobody"], &["--drive", "nobody", "everyone, first or token"]);
+    assert_refused(&["serve", "--drive", "token"], &["--drive", "--drive-token", "NAPARI_CUDA_DRIVE_TOKEN"]);
+    assert_refused(&["serve", "--allow-url", "https://a.org/", "--allow-url", "b.org"], &["--allow-url", "b.org", "https://"]);
+    let free = ["--state-port", "0", "--pixel-port", "0", "--http-port", "0", "--data-root", "/no/such/directory"];
+    assert_refused(&[&["serve"], &free[..]].concat(), &["--data-root", "/no/such/directory", "directory"]);
 }
 
 #[test]
@@ -186,7 +191,8 @@ fn version_and_help_are_there() {
     let help = text(&napari_cuda(&["--help"]).stdout);
     assert!(["serve", "info", "doctor"].iter().all(|command| help.contains(command)), "{help}");
     let serve = text(&napari_cuda(&["serve", "--help"]).stdout);
-    for flag in ["--demo", "--host", "--http-port", "--width", "--device", "--cache-mb", "default: 8083", "default: 127.0.0.1"] {
+    let flags = ["--demo", "--host", "--http-port", "--width", "--device", "--cache-mb", "--data-root", "--allow-url", "--drive"];
+    for flag in flags.into_iter().chain(["NAPARI_CUDA_DRIVE_TOKEN", "default: 8083", "default: 127.0.0.1"]) {
         assert!(serve.contains(flag), "{flag}:\n{serve}");
     }
 }

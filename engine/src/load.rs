@@ -74,8 +74,12 @@ impl Prepared {
     }
 }
 
-/// The first state of the scene of `image`. Blocks for the samples that contrast windows are made of.
+/// The first state of the scene of `image`. Blocks for the samples that contrast windows are made of. What is odd about the image is
+/// logged.
 pub(crate) fn seed(engine: &Engine, image: &Image, canvas: CanvasSize) -> Seed {
+    let info = &image.info;
+    info.warnings.iter().for_each(|warning| tracing::warn!("{}: {warning}", info.location));
+    tracing::info!(image = info.name, location = info.location, "serving");
     let dataset = Arc::new(Dataset::new(image.info.clone()));
     let windows = window::windows(&dataset, image, engine.loader(), engine.view_id());
     bootstrap::seed(dataset, canvas, &windows)

@@ -8,6 +8,10 @@ use nc_server::config::{Config, DataSource, Device, Flags};
 use nc_server::{Bound, Server};
 use std::io::IsTerminal;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long commands at work may take to end when all else has.
+const LAST_COMMANDS: Duration = Duration::from_secs(2);
 
 /// What can be typed. Values are checked, with those of the environment, by `nc_server::config`.
 #[derive(Debug, clap::Args)]
@@ -95,12 +99,11 @@ impl From<Args> for Flags {
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let config = Config::resolve(args.into(), environment).map_err(Failure::input)?;
     log_to_stderr(&config);
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(Failure::machine)?
-        .block_on(serve(&config))
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(Failure::machine)?;
+    let served = runtime.block_on(serve(&config));
+    // A command that hangs on a dead disk does not keep the process alive.
+    runtime.shutdown_timeout(LAST_COMMANDS);
+    served
 }
 
 /// The process environment, handed to the configuration, which alone knows what to ask for.
@@ -134,10 +137,6 @@ async fn serve(config: &Config) -> Result<(), Failure> {
         DataSource::Demo => Some(engine.demo()),
         DataSource::Path(path) => Some(engine.open(&path.to_string_lossy()).map_err(Failure::input)?),
     };
-    if let Some(image) = &image {
-        image.info.warnings.iter().for_each(|warning| tracing::warn!("{}: {warning}", image.info.location));
-        tracing::info!(image = image.info.name, location = image.info.location, "serving");
-    }
     let session = SessionConfig {
         canvas: CanvasSize { width: config.width.value, height: config.height.value },
         fps: config.fps.value,
