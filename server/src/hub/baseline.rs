@@ -15,8 +15,6 @@ use std::sync::Arc;
 /// Scene, dims and layers of one view. The stream follows, if it is known.
 #[derive(Debug)]
 pub(super) struct Baseline {
-    /// Axes that the view shows.
-    ndisplay: u8,
     pub(super) scene: Arc<Notice>,
     pub(super) dims: Arc<Notice>,
     /// All controls of each layer.
@@ -32,7 +30,6 @@ impl Baseline {
             notice(Meaning::Controls { layer: layer.spec.id.to_string(), controls })
         });
         Self {
-            ndisplay: view.ndisplay,
             scene: notice(Meaning::Scene { view: Arc::clone(view), fps }),
             dims: Arc::new(Notice::ready(Kind::Dims, &wire::dims(view), ambient.random())),
             layers: layers.collect(),
@@ -68,9 +65,7 @@ impl Opening {
         let missed = |plan: Plan<'_, Arc<Notice>>| match plan {
             Plan::Reset => None,
             Plan::Replay(missed) => {
-                // What is said of a volume means nothing once a plane is shown.
-                let ndisplay = baseline.map_or(2, |baseline| baseline.ndisplay);
-                let told = |notice: &Notice| notice.concerns(Dialect::of(hello)) && notice.holds_in(ndisplay);
+                let told = |notice: &Notice| notice.concerns(Dialect::of(hello)) && notice.lasts();
                 let missed = missed.into_iter().filter(|(_, notice)| told(notice));
                 Some(missed.map(|(token, notice)| (Arc::clone(notice), token)).collect::<Vec<_>>())
             }

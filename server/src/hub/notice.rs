@@ -78,9 +78,10 @@ impl Notice {
         !(dialect.compact && matches!(self.meaning, Meaning::Thumbnail { .. }))
     }
 
-    /// Whether it holds in a view that shows so many axes.
-    pub(super) fn holds_in(&self, ndisplay: u8) -> bool {
-        ndisplay == 3 || !matches!(self.meaning, Meaning::Data { .. })
+    /// Whether it is told again to who missed it. What is said of a volume may be wrong by then, as it is said only while one is shown;
+    /// the scene says it anew.
+    pub(super) fn lasts(&self) -> bool {
+        !matches!(self.meaning, Meaning::Data { .. })
     }
 
     /// The layer whose picture it is.

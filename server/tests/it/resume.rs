@@ -2,6 +2,7 @@
 
 use crate::support::{FakeEngine, WALL, dataset, hello, view};
 use nc_client::{Client, Identity};
+use nc_engine::api::data::turntable;
 use nc_engine::api::scene::{AppliedView, Thumbnail};
 use nc_engine::api::{Applied, ClientId, Event, LayerChange, Sink, StreamConfig};
 use nc_protocol::extension::COMPACT_SCENE;
@@ -113,7 +114,8 @@ impl Seated {
         let known = self.client.view();
         let (dims, dataset) = (known.dims.as_ref().unwrap(), shown.dataset.as_ref().unwrap());
         assert_eq!((&dims.step, dims.current_level), (&dataset.step_at_level(&shown.step, shown.level), shown.level));
-        assert_eq!(known.pose.rect, Some(shown.plane.rect.to_array()));
+        let (rect, angles) = (shown.plane.rect.to_array(), shown.volume.map(|pose| pose.angles));
+        assert_eq!((known.pose.rect, known.pose.angles), if shown.ndisplay == 3 { (None, angles) } else { (Some(rect), None) });
         assert_eq!(known.layers.len(), shown.layers.len());
         for (known, shown) in known.layers.iter().zip(&shown.layers) {
             let (controls, truth) = (&known.controls, &shown.controls);
@@ -148,6 +150,7 @@ enum Op {
     Thumbnail { layer: usize, red: u8 },
     Step { z: u64, x: f64 },
     Level { level: usize },
+    Mode { ndisplay: u8 },
     Stream { fps: u8 },
     Dataset { channels: u64 },
     Wait { seconds: u64 },
@@ -173,6 +176,7 @@ fn op() -> impl Strategy<Value = Op> {
         3 => (0..3usize, any::<u8>()).prop_map(|(layer, red)| Op::Thumbnail { layer, red }),
         2 => (0..24u64, -50.0..50.0f64).prop_map(|(z, x)| Op::Step { z, x }),
         1 => (0..3usize).prop_map(|level| Op::Level { level }),
+        2 => (2..=3u8).prop_map(|ndisplay| Op::Mode { ndisplay }),
         1 => (1..100u8).prop_map(|fps| Op::Stream { fps }),
         1 => (1..4u64).prop_map(|channels| Op::Dataset { channels }),
         1 => (0..400u64).prop_map(|seconds| Op::Wait { seconds }),
@@ -233,6 +237,12 @@ impl World {
             Op::Level { level } => {
                 self.shown.level = *level;
                 self.tell(|applied| applied.dims = true);
+            }
+            Op::Mode { ndisplay } => {
+                self.shown.ndisplay = *ndisplay;
+                let world = self.shown.dataset.as_ref().unwrap().world_box(&self.shown.order);
+                self.shown.volume.get_or_insert(turntable::canonical(world));
+                self.tell(|applied| (applied.dims, applied.pose) = (true, true));
             }
             Op::Stream { fps } => {
                 self.config.fps = f32::from(*fps);
@@ -349,6 +359,19 @@ fn who_comes_back_is_told_what_it_missed_and_no_more() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn what_was_said_of_a_volume_is_not_said_again() {
+    let mut world = World::new();
+    world.run(&Op::Mode { ndisplay: 3 });
+    world.run(&come(0));
+    world.run(&Op::Go { slot: 0 });
+    world.run(&Op::Control { layer: 0, key: 0, value: 51, author: false });
+    world.run(&Op::Level { level: 2 });
+    world.run(&come(0));
+    let layers = world.slots[0].as_ref().unwrap().places["notify.layers"].0;
+    assert_eq!(layers, 0, "the control alone: its volume's key and the level are in the scene");
 }
 
 #[test]
