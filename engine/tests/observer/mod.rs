@@ -1,10 +1,10 @@
 //! A client without a network: it takes what a session tells, decodes the packets, and compares with a picture of its own.
 
-use nc_core::data::{CanvasSize, ColorRange, Footprint, TileKey, Transfer};
-use nc_core::scene::{AppliedView, LayerView, OpSeq};
+use nc_core::data::{CanvasSize, ColorRange, Footprint, TileKey, Transfer, turntable};
+use nc_core::scene::{AppliedView, Dataset, LayerView, OpSeq};
 use nc_engine::api::{ClientId, Event, Packet, RawIntent, Sink};
 use nc_engine::{Engine, Image, Session, SessionConfig};
-use nc_gpu::api::{CapturedFrame, FrameFormat, RenderDevice, SliceLayer, SlicePass, SlicePlane};
+use nc_gpu::api::{CapturedFrame, FrameFormat, RenderDevice, SliceLayer, SlicePass, SlicePlane, VolumePass, VolumeView};
 use nc_gpu::device_cpu::{CpuDevice, CpuOptions};
 use nc_gpu::testing::{Decoded, Decoder};
 use nc_store::{Arrival, Loader, LoaderConfig, ViewId};
@@ -54,6 +54,9 @@ pub(crate) struct Observer {
     told: Receiver<Told>,
     decoder: Option<Decoder>,
     picture: Option<Decoded>,
+    /// Whether the last packet says that its picture is to be turned over.
+    flip: bool,
+    idrs: u64,
     /// Intents sent, and those accepted: ops.
     sent: u64,
     accepted: u64,
@@ -92,6 +95,8 @@ impl Observer {
             told,
             decoder: None,
             picture: None,
+            flip: false,
+            idrs: 0,
             sent: 0,
             accepted: 0,
             answered: 0,
@@ -111,6 +116,11 @@ impl Observer {
     /// The last decoded picture.
     pub(crate) fn picture(&self) -> &Decoded {
         self.picture.as_ref().expect("a picture was awaited")
+    }
+
+    /// Whether the last picture is to be turned over, and how many IDRs came so far.
+    pub(crate) fn flip_and_idrs(&self) -> (bool, u64) {
+        (self.flip, self.idrs)
     }
 
     pub(crate) fn warnings(&self) -> usize {
@@ -167,6 +177,8 @@ impl Observer {
         match self.told.recv_timeout(PATIENCE).expect("nothing was told for long") {
             Told::Packet(packet) => {
                 self.packets += 1;
+                self.idrs += u64::from(packet.idr);
+                self.flip = packet.flip;
                 if packet.idr && self.decoder.is_none() {
                     self.decoder = Some(Decoder::open());
                 }
@@ -277,7 +289,10 @@ fn compare(picture: &Decoded, frame: &CapturedFrame) -> Quality {
 /// The picture of a view with everything loaded, made apart from the session.
 fn reference(image: &Image, view: &AppliedView) -> CapturedFrame {
     let dataset = view.dataset.as_ref().expect("a dataset");
-    let (row, col) = (view.displayed()[0], view.displayed()[1]);
+    if view.ndisplay == 3 {
+        return outline(dataset, view);
+    }
+    let (row, col) = view.plane_dims();
     let shown = view.plane.rect.expanded_to(view.canvas);
     let (x, y) = (dataset.sample_axis(view.level, col), dataset.sample_axis(view.level, row));
     let mut device = CpuDevice::new(view.canvas, CpuOptions { simd: false, threads: 1 });
@@ -289,6 +304,16 @@ fn reference(image: &Image, view: &AppliedView) -> CapturedFrame {
         layers.push(slice_layer(layer, SlicePlane { key, x, y }));
     }
     device.draw_slice(&SlicePass { canvas: view.canvas, view: shown, layers }).unwrap();
+    device.capture(FrameFormat::I420 { range: RANGE }).unwrap()
+}
+
+fn outline(dataset: &Dataset, view: &AppliedView) -> CapturedFrame {
+    let pose = view.volume.expect("a pose");
+    let turntable::Frame { eye, right, up, forward } = turntable::frame(&pose);
+    let camera = VolumeView { eye, right, up, forward, distance: pose.distance, fov: pose.fov };
+    let bounds = dataset.world_box(view.displayed());
+    let mut device = CpuDevice::new(view.canvas, CpuOptions { simd: false, threads: 1 });
+    device.draw_volume(&VolumePass { canvas: view.canvas, view: camera, bounds, layers: Vec::new() }).unwrap();
     device.capture(FrameFormat::I420 { range: RANGE }).unwrap()
 }
 
