@@ -170,6 +170,10 @@ impl RenderLoop {
 
     fn run(&mut self, output: &mut dyn RenderOutput) {
         self.fail_attempt(output);
+        if self.stopped() {
+            // After a panic while the session ended.
+            return;
+        }
         let Some(device) = self.open_device(0, output) else { return };
         let state = self.ledger.state();
         let viewer = Viewer::new(&state, self.config.policy, self.config.tile_budget);

@@ -18,7 +18,7 @@ use nc_runtime::{
 };
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -41,34 +41,41 @@ enum Told {
 
 struct Teller(SyncSender<Told>);
 
+impl Teller {
+    /// When the test is over, nobody listens any more.
+    fn tell(&self, told: Told) {
+        assert!(!matches!(self.0.try_send(told), Err(TrySendError::Full(_))), "nobody takes what is told");
+    }
+}
+
 impl RenderOutput for Teller {
     fn applied(&mut self, commit: AppliedCommit) {
-        self.0.try_send(Told::Applied(commit)).unwrap();
+        self.tell(Told::Applied(commit));
     }
     fn device(&mut self, _info: DeviceInfo) {
-        self.0.try_send(Told::Device).unwrap();
+        self.tell(Told::Device);
     }
     fn level(&mut self, _switch: LevelSwitch) {}
     fn data_fault(&mut self, message: String) {
         panic!("{message}");
     }
     fn device_fault(&mut self, _message: String) {
-        self.0.try_send(Told::DeviceFault).unwrap();
+        self.tell(Told::DeviceFault);
     }
     fn volume_pending(&mut self) {
-        self.0.try_send(Told::VolumePending).unwrap();
+        self.tell(Told::VolumePending);
     }
 }
 
 impl EncodeOutput for Teller {
     fn stream(&mut self, _sets: &ParameterSets) {
-        self.0.try_send(Told::Stream).unwrap();
+        self.tell(Told::Stream);
     }
     fn frame(&mut self, frame: EncodedFrame) {
-        self.0.try_send(Told::Frame(frame, Instant::now())).unwrap();
+        self.tell(Told::Frame(frame, Instant::now()));
     }
     fn fault(&mut self, error: &EncodeError) {
-        self.0.try_send(Told::EncodeFault(error.to_string())).unwrap();
+        self.tell(Told::EncodeFault(error.to_string()));
     }
 }
 
