@@ -357,7 +357,7 @@ impl Loop<Recorder> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     /// Whatever was done in 2D before and in 3D meanwhile: level, step and rectangle come back exactly, and stay.
     #[test]

@@ -316,6 +316,22 @@ fn thumbnails_are_made_at_rest_two_a_second_from_the_coarsest_level() {
 }
 
 #[test]
+fn thumbnails_of_layers_that_are_drawn_come_first() {
+    let mut stage = noted(4, PLENTY);
+    for hidden in ["layer-0", "layer-2"] {
+        stage.intend("layer", hidden, "visible", json!(false));
+    }
+    let mut asked = Vec::new();
+    for _ in 0..40 {
+        let planes = stage.shelf.take_overviews();
+        asked.extend(planes.iter().map(|plane| plane.index[0]));
+        let arrivals = planes.iter().map(|plane| Arrival::Overview { plane: *plane, overview: Ok(overview(plane)) }).collect();
+        stage.after(100).try_tick(arrivals).unwrap();
+    }
+    assert_eq!(asked, [1, 3, 0, 2]);
+}
+
+#[test]
 fn faults_are_handed_on_and_stop_nothing() {
     let mut stage = noted(1, PLENTY);
     stage.tick();
