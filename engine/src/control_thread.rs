@@ -17,6 +17,9 @@ use std::time::Instant;
 /// device can be made do they pile up.
 const OPEN_OPS: usize = 8192;
 
+/// For camera intents: the echo's mode, and whether it is of 2D or 3D.
+type EchoMode = (&'static str, u8);
+
 pub(crate) struct Control {
     pub(crate) ledger: Arc<SharedLedger>,
     pub(crate) sources: Arc<SourceSlot>,
@@ -68,7 +71,7 @@ impl Control {
     }
 
     /// Parses, reduces and commits; the op is open and the render thread awake when this returns.
-    fn accept(&self, raw: &RawIntent) -> Result<(Accepted, Option<(&'static str, u8)>), Refused> {
+    fn accept(&self, raw: &RawIntent) -> Result<(Accepted, Option<EchoMode>), Refused> {
         if self.ledger.pending_ops() >= OPEN_OPS {
             return Err(Refused { code: "state.error", message: "server busy".into(), details: serde_json::Value::Null });
         }

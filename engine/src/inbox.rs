@@ -181,9 +181,13 @@ impl Inbox {
 mod tests {
     use super::*;
     use crate::api::ClientId;
-    use nc_core::data::CanvasSize;
+    use nc_core::data::{CanvasSize, PlaneKey, Tile, TileKey};
     use nc_core::ledger::{Ledger, Seed};
+    use nc_runtime::TileSource;
+    use nc_store::Arrival;
     use serde_json::Value;
+    use std::convert::Infallible;
+    use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
     use std::time::Instant;
 
     fn intent() -> RawIntent {
@@ -201,6 +205,63 @@ mod tests {
         AppliedCommit { view: ledger.view().clone(), planned: ledger.state().clone(), closed: vec![] }
     }
 
+    /// Of nothing.
+    struct NoTiles;
+
+    impl TileSource for NoTiles {
+        fn resident(&self, _key: &TileKey) -> Option<Tile> {
+            None
+        }
+        fn want(&self, _wants: &[TileKey]) {}
+        fn request_overview(&self, _plane: PlaneKey, _max_edge: u32) {}
+        fn take_arrivals(&self) -> Vec<Arrival> {
+            Vec::new()
+        }
+    }
+
+    /// A load, and what is told when it is done with.
+    fn load() -> (Load, Receiver<Infallible>) {
+        let (pending, done) = sync_channel(0);
+        let (seed, now) = (Seed::idle(CanvasSize { width: 64, height: 32 }), Instant::now());
+        (Load { seed, source: Box::new(NoTiles), received: now, prepared: now, pending }, done)
+    }
+
+    #[test]
+    fn a_load_keeps_its_place_among_intents_and_comes_before_what_is_told() {
+        let inbox = Inbox::default();
+        inbox.applied(commit());
+        inbox.intent(intent()).unwrap();
+        inbox.load(load().0);
+        inbox.intent(intent()).unwrap();
+        assert!(matches!(inbox.next(), Work::Intent(_)));
+        assert!(matches!(inbox.next(), Work::Load(_)));
+        assert!(matches!(inbox.next(), Work::Intent(_)));
+        assert!(matches!(inbox.next(), Work::Applied(_)));
+    }
+
+    #[test]
+    fn who_waits_for_a_load_is_told_of_the_end_of_the_session() {
+        let inbox = Inbox::default();
+        let (early, early_done) = load();
+        inbox.load(early);
+        assert_eq!(early_done.try_recv(), Err(TryRecvError::Empty));
+        inbox.stop();
+        assert_eq!(early_done.try_recv(), Err(TryRecvError::Disconnected));
+        let (late, late_done) = load();
+        inbox.load(late);
+        assert_eq!(late_done.try_recv(), Err(TryRecvError::Disconnected));
+        assert!(matches!(inbox.next(), Work::Stop));
+    }
+
+    #[test]
+    fn warnings_of_the_dataset_before_are_forgotten_and_others_are_not() {
+        let inbox = Inbox::default();
+        inbox.warning(warning("old"));
+        inbox.warning(Warning { domain: "render", ..warning("device") });
+        inbox.forget_data_warnings();
+        assert!(matches!(inbox.next(), Work::Warning(warning) if warning.message == "device"));
+    }
+
     /// The kinds of the next things to do, while intents keep coming, and a commit after every intent if `commits`.
     fn under_load(inbox: &Inbox, turns: usize, commits: bool) -> String {
         let mut kinds = String::new();
@@ -211,6 +272,7 @@ mod tests {
             }
             kinds.push(match inbox.next() {
                 Work::Intent(_) => 'i',
+                Work::Load(_) => 'l',
                 Work::Applied(_) => 'a',
                 Work::Warning(_) => 'w',
                 Work::Stop => 's',
