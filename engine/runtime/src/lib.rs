@@ -1,8 +1,8 @@
 //! The render thread: from a ledger snapshot to a captured frame, and the encode thread that turns it into a packet.
 //!
 //! Lives here: the tick and its transaction's plan (`txn`), the planners of 2D (`viewport`) and 3D (`volume`), the camera controller,
-//! tile residency, pacing, the two threads and their recovery. May import `nc_core`, `nc_store` and `nc_gpu::api`. Must never know: clients, sockets, how intents
-//! are parsed (`nc_core::control`).
+//! tile residency, pacing, the two threads and their recovery. May import `nc_core`, `nc_store` and `nc_gpu::api`. Must never know:
+//! clients, sockets, how intents are parsed (`nc_core::control`).
 //!
 //! Architecture invariant: `Viewer::tick` is a function of its arguments and its own past; it reads no clock and waits for nothing.
 
