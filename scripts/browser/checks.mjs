@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { PLAIN_HOST, ViewerPage } from "./page.mjs";
-import { TURNS, bestMatch, blockDifference, difference, drawn, fitted } from "./picture.mjs";
+import { TURNS, bestMatch, blockDifference, colourAt, difference, drawn, fitted } from "./picture.mjs";
 import { VIDEO, serve } from "./server.mjs";
 
 const truth = JSON.parse(readFileSync(new URL("truth.json", import.meta.url)));
@@ -13,6 +13,7 @@ const gray = (value) => [value, value, value];
 
 /** Largest mean difference, in steps of 1/255, of a picture that went through the encoder and is right. */
 const RIGHT = 2;
+const WHOLE = { left: 0, top: 0, right: VIDEO.width, bottom: VIDEO.height };
 /** Least mean difference of a picture that is wrong. */
 const WRONG = 8;
 
@@ -266,6 +267,46 @@ export const timeLapse = {
       await viewer.page.getByRole("button", { name: "pause t" }).click();
       await slider(viewer, "t").fill("0");
       await untilPlane(viewer, 0, 3);
+    },
+    "the 3D button shows the volume, a drag turns it, and 2D comes back as it was": async ({ viewer }) => {
+      const plane = await viewer.restingPicture();
+      const pose = (await viewer.view()).camera;
+      const mode = viewer.page.locator("#mode");
+      expect(await viewer.page.getByLabel("rendering").isHidden(), "a plane has no rendering");
+      await mode.click();
+      await viewer.page.waitForFunction(() => window.__viewer.view.dims.ndisplay === 3 && window.__viewer.view.camera.angles);
+      const volume = await viewer.untilPicture((shown) => {
+        const { mean } = difference(shown, WHOLE, (x, y) => colourAt(plane, x, y));
+        return mean > WRONG / 4 ? null : "the picture is still that of the plane";
+      });
+      expect((await mode.textContent()) === "3D", "the button says 3D");
+      await viewer.page.getByLabel("rendering").selectOption("iso");
+      await viewer.page.getByLabel("iso_threshold").waitFor();
+      await viewer.page.waitForFunction(() => window.__viewer.view.layers[0].controls.rendering === "iso");
+      const [azimuth, elevation] = (await viewer.view()).camera.angles;
+      await viewer.page.mouse.move(...(await viewer.at(VIDEO.width / 2, VIDEO.height / 2)));
+      await viewer.page.mouse.down();
+      await viewer.page.mouse.move(...(await viewer.at(VIDEO.width / 2 + 100, VIDEO.height / 2 + 50)), { steps: 5 });
+      await viewer.page.mouse.up();
+      await viewer.page.waitForFunction(
+        ([az, el]) => {
+          const [turned, raised] = window.__viewer.view.camera.angles;
+          return Math.abs(turned - az + 20) < 1e-6 && Math.abs(raised - el - 10) < 1e-6;
+        },
+        [azimuth, elevation],
+      );
+      await viewer.untilPicture((shown) => {
+        const { mean } = difference(shown, WHOLE, (x, y) => colourAt(volume, x, y));
+        return mean > 0.5 ? null : "the volume has not turned";
+      });
+      await viewer.screenshot("volume");
+      await viewer.page.keyboard.press("d");
+      await viewer.page.waitForFunction(() => window.__viewer.view.dims.ndisplay === 2);
+      await viewer.untilPicture((shown) => {
+        const { mean } = difference(shown, WHOLE, (x, y) => colourAt(plane, x, y));
+        return mean < RIGHT ? null : `the plane came back otherwise: ${mean.toFixed(2)}`;
+      });
+      await viewer.page.waitForFunction((rect) => String(window.__viewer.view.camera.rect) === String(rect), pose.rect);
     },
     "contrast limits typed in change the picture": async ({ viewer }) => {
       await viewer.page.getByLabel("upper contrast limit").fill("120");

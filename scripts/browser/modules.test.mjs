@@ -15,7 +15,7 @@ const { sliderExtent, sliderStep, readable } = await load("contrast.js");
 const { CameraQueue, Lanes } = await load("intents.js");
 const { Meter } = await load("meter.js");
 const { emptyView, fold, sliderAxes } = await load("scene.js");
-const { fit, toVideo, visibleRect, wireAnchor, wirePan, worldAt } = await load("viewport.js");
+const { fit, toVideo, visibleRect, wireAnchor, wireOrbit, wirePan, worldAt } = await load("viewport.js");
 
 /** Animation frames that come when the test says so. */
 function frames() {
@@ -43,6 +43,28 @@ test("pans of one frame add up exactly, and the first leaves at once", () => {
   next();
   next();
   assert.equal(sent.length, 2);
+});
+
+test("orbits add up, and a pan between keeps the order", () => {
+  const { request, next } = frames();
+  const sent = [];
+  const camera = new CameraQueue(request, (key, value) => sent.push([key, value]));
+  for (let n = 0; n < 4; n += 1) camera.orbit({ d_az_deg: 0.5, d_el_deg: -0.25 });
+  camera.pan({ dx_px: 1, dy_px: 0 });
+  camera.orbit({ d_az_deg: 1, d_el_deg: 0 });
+  next();
+  assert.deepEqual(sent, [
+    ["orbit", { d_az_deg: 0.5, d_el_deg: -0.25 }],
+    ["orbit", { d_az_deg: 1.5, d_el_deg: -0.75 }],
+    ["pan", { dx_px: 1, dy_px: 0 }],
+    ["orbit", { d_az_deg: 1, d_el_deg: 0 }],
+  ]);
+});
+
+test("the near side of a volume follows the hand", () => {
+  // To the right: the eye goes left, against the azimuth. Down: the eye rises.
+  assert.deepEqual(wireOrbit(10, 0), { d_az_deg: -2, d_el_deg: 0 });
+  assert.deepEqual(wireOrbit(0, 10), { d_az_deg: -0, d_el_deg: 2 });
 });
 
 test("zooms at one anchor multiply; another anchor or a pan between keeps the order", () => {

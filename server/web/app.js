@@ -2,6 +2,7 @@
 
 import { Connection } from "./connection.js";
 import { Dims } from "./dims.js";
+import { setText } from "./dom.js";
 import { listenToKeys } from "./keys.js";
 import { LayerControls } from "./layer_controls.js";
 import { Layers } from "./layers.js";
@@ -110,8 +111,19 @@ function render() {
   layers.render();
   controls.render();
   dims.render();
+  renderMode();
   status.render();
   notices.message(message(view));
+}
+
+/** The button says what is shown, and does the other. */
+function renderMode() {
+  const button = at("mode");
+  const volume = viewer.mode() === 3;
+  button.disabled = !viewer.hasVolume();
+  button.setAttribute("aria-pressed", String(volume));
+  setText(button, volume ? "3D" : "2D");
+  button.title = button.disabled ? "this image has no third axis" : `show ${volume ? "a plane" : "the volume"} (D)`;
 }
 
 /** The last part of a path, without the endings of an image folder. */
@@ -132,12 +144,13 @@ function message(view) {
 const boxOf = (node) => node.getBoundingClientRect();
 listenToPointer(stage, {
   toVideo: (x, y) => (video.size ? toVideo(fit(boxOf(canvas), video.size), x, y) : null),
-  pan: (dx, dy) => viewer.pan(dx, dy),
+  drag: (dx, dy, aside) => viewer.drag(dx, dy, aside),
   zoom: (factor, point) => viewer.zoom(factor, point),
   step: (delta) => viewer.step(delta),
   hover: (point) => status.hover(point),
 });
 const help = listenToKeys(viewer, dims, at("shortcuts"));
+at("mode").addEventListener("click", () => viewer.toggleMode());
 at("fit").addEventListener("click", () => viewer.resetCamera());
 at("help").addEventListener("click", help);
 at("fullscreen").hidden = !document.fullscreenEnabled;

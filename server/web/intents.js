@@ -35,7 +35,7 @@ class FramePacer {
   }
 }
 
-/** Camera deltas in order. Neighbours merge: pans add, zooms at one anchor multiply. */
+/** Camera deltas in order. Neighbours merge: pans and orbits add, zooms at one anchor multiply. */
 export class CameraQueue {
   #deltas = [];
   #pacer;
@@ -58,6 +58,18 @@ export class CameraQueue {
       last.value.dy_px += pan.dy_px;
     } else {
       this.#deltas.push({ key: "pan", value: { ...pan } });
+    }
+    this.#pacer.request();
+  }
+
+  /** `orbit` is `{d_az_deg, d_el_deg}` as on the wire. */
+  orbit(orbit) {
+    const last = this.#deltas.at(-1);
+    if (last?.key === "orbit") {
+      last.value.d_az_deg += orbit.d_az_deg;
+      last.value.d_el_deg += orbit.d_el_deg;
+    } else {
+      this.#deltas.push({ key: "orbit", value: { ...orbit } });
     }
     this.#pacer.request();
   }

@@ -25,6 +25,8 @@ function bindings(viewer, dims, help) {
     { keys: ["-", "_"], with: "shift?", label: "−", what: "farther", act: () => viewer.zoom(ZOOM) },
     { keys: ["r", "Home", "0"], label: "R, Home", what: "fit the image", act: () => viewer.resetCamera() },
     { keys: ["r"], with: "ctrl", act: () => viewer.resetCamera() },
+    { keys: ["d"], label: "D, Ctrl Y", what: "plane or volume", act: () => viewer.toggleMode() },
+    { keys: ["y"], with: "ctrl", act: () => viewer.toggleMode() },
     { keys: ["v"], label: "V", what: "show or hide the selected layer", act: () => viewer.toggleVisible(viewer.selected) },
     { keys: ["v"], with: "shift", label: "Shift V", what: "show or hide the others", act: () => viewer.toggleOthers() },
     { keys: ["ArrowUp"], with: "ctrl", label: "Ctrl ↑", what: "select the layer above", act: () => viewer.selectNext(1) },
@@ -35,7 +37,8 @@ function bindings(viewer, dims, help) {
 }
 
 const GESTURES = [
-  ["drag", "move the image"],
+  ["drag", "move the plane, turn the volume"],
+  ["Shift drag", "move the volume"],
   ["wheel", "zoom at the cursor"],
   ["Ctrl wheel", "step the focused axis"],
   ["double click", "nearer; with Alt farther"],

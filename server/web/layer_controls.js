@@ -5,6 +5,13 @@ import { isWhole, readable, sliderExtent, sliderStep } from "./contrast.js";
 import { element, setText } from "./dom.js";
 import { RangeSlider } from "./range_slider.js";
 
+/** How a volume can be drawn, as the wire names it, and the slider that goes with it. */
+const RENDERINGS = {
+  mip: {}, minip: {}, attenuated_mip: { slider: "attenuation" }, translucent: {}, iso: { slider: "iso_threshold" }, additive: {},
+  average: {},
+};
+const ATTENUATION = { min: 0, max: 0.5, step: 0.001 };
+
 const GAMMA = { min: 0.2, max: 2, step: 0.01 };
 
 export class LayerControls {
@@ -14,6 +21,11 @@ export class LayerControls {
   #gamma;
   #contrast;
   #colormap;
+  #rendering;
+  #attenuation;
+  #threshold;
+  /** The fields that only a volume has. */
+  #volume;
   /** The contrast limits with which each layer came. */
   #firstLimits = new Map();
 
@@ -24,11 +36,20 @@ export class LayerControls {
     this.#contrast = this.#contrastControl();
     this.#gamma = this.#slider("gamma", GAMMA, 1);
     this.#colormap = this.#colormapControl();
+    this.#rendering = this.#renderingControl();
+    this.#attenuation = this.#slider("attenuation", ATTENUATION, 0.05);
+    this.#threshold = this.#slider("iso_threshold", { min: 0, max: 1, step: "any" });
+    this.#volume = {
+      rendering: field("rendering", this.#rendering, ""),
+      attenuation: field("attenuation", this.#attenuation.input, this.#attenuation.value),
+      iso_threshold: field("threshold", this.#threshold.input, this.#threshold.value),
+    };
     root.replaceChildren(
       field("opacity", this.#opacity.input, this.#opacity.value),
       field("contrast", this.#contrast.slider.root, this.#contrast.numbers),
       field("gamma", this.#gamma.input, this.#gamma.value),
       field("colormap", this.#colormap.swatch, this.#colormap.select),
+      ...Object.values(this.#volume),
     );
   }
 
@@ -48,6 +69,7 @@ export class LayerControls {
     }
     this.#renderContrast(layer);
     this.#renderColormap(layer);
+    this.#renderVolume(layer);
   }
 
   /** Forgets what it knows of the layers' ranges; for another dataset. */
@@ -60,11 +82,11 @@ export class LayerControls {
     if (layer) this.#viewer.setControl(layer.id, key, value);
   }
 
-  /** A slider of one number; a double click sets it to its usual value. */
+  /** A slider of one number; a double click sets it to its usual value, if it has one. */
   #slider(key, { min, max, step }, usual) {
     const input = element("input", { type: "range", min, max, step, "aria-label": key, "data-control": key });
     input.addEventListener("input", () => this.#set(key, input.valueAsNumber));
-    input.addEventListener("dblclick", () => this.#set(key, usual));
+    if (usual !== undefined) input.addEventListener("dblclick", () => this.#set(key, usual));
     return { input, value: element("output", { class: "value" }) };
   }
 
@@ -101,6 +123,32 @@ export class LayerControls {
     select.append(...COLORMAPS.map((name) => element("option", { value: name }, name)));
     select.addEventListener("change", () => this.#set("colormap", select.value));
     return { select, swatch: element("div", { class: "swatch wide", "aria-hidden": "true" }) };
+  }
+
+  #renderingControl() {
+    const select = element("select", { "aria-label": "rendering", "data-control": "rendering" });
+    select.append(...Object.keys(RENDERINGS).map((name) => element("option", { value: name }, name.replace("_", " "))));
+    select.addEventListener("change", () => this.#set("rendering", select.value));
+    return select;
+  }
+
+  #renderVolume(layer) {
+    const rendering = this.#viewer.control(layer, "rendering");
+    const { slider } = RENDERINGS[rendering] ?? {};
+    const volume = this.#viewer.mode() === 3;
+    for (const [key, node] of Object.entries(this.#volume)) node.hidden = !volume || (key !== "rendering" && key !== slider);
+    if (!volume) return;
+    if (this.#rendering.value !== rendering) this.#rendering.value = rendering;
+    const limits = this.#viewer.control(layer, "contrast_limits");
+    const extent = sliderExtent(layer.dtype, this.#firstLimits.get(layer.id), limits);
+    [this.#threshold.input.min, this.#threshold.input.max] = extent;
+    for (const [key, { input, value }] of [["attenuation", this.#attenuation], ["iso_threshold", this.#threshold]]) {
+      const shown = this.#viewer.control(layer, key);
+      if (shown === undefined) continue;
+      input.value = shown;
+      fill(input);
+      setText(value, readable(shown));
+    }
   }
 
   #renderColormap(layer) {

@@ -1,4 +1,4 @@
-// Mouse, pen, fingers and wheel on the picture. Turns them into pans, zooms and steps; knows nothing of what they do.
+// Mouse, pen, fingers and wheel on the picture. Turns them into drags, zooms and steps; knows nothing of what they do.
 
 const WHEEL_BASE = 1.1;
 const PIXELS_PER_NOTCH = 100;
@@ -8,8 +8,8 @@ const CLICK_ZOOM_FRAMES = 8;
 
 /**
  * @param {HTMLElement} stage
- * @param {object} hands `toVideo(x, y)`: page point to video pixels, null without a picture; `pan(dx, dy)`;
- *   `zoom(factor, point)`; `step(delta)`; `hover(point | null)`
+ * @param {object} hands `toVideo(x, y)`: page point to video pixels, null without a picture;
+ *   `drag(dx, dy, aside)`, aside with Shift held or two fingers; `zoom(factor, point)`; `step(delta)`; `hover(point | null)`
  */
 export function listenToPointer(stage, hands) {
   listenToDrags(stage, hands);
@@ -21,7 +21,7 @@ export function listenToPointer(stage, hands) {
 }
 
 /** One finger or button drags; two fingers pinch and drag at once. */
-function listenToDrags(stage, { toVideo, pan, zoom, hover }) {
+function listenToDrags(stage, { toVideo, drag, zoom, hover }) {
   const down = new Map();
 
   stage.addEventListener("pointerdown", (event) => {
@@ -43,7 +43,7 @@ function listenToDrags(stage, { toVideo, pan, zoom, hover }) {
     const after = gesture(down);
     const dx = after.x - before.x;
     const dy = after.y - before.y;
-    if (dx !== 0 || dy !== 0) pan(dx, dy);
+    if (dx !== 0 || dy !== 0) drag(dx, dy, event.shiftKey || down.size === 2);
     if (before.spread > 0 && after.spread > 0) zoom(before.spread / after.spread, { x: after.x, y: after.y });
   });
 

@@ -3,7 +3,7 @@
 
 import { CameraQueue, Lanes } from "./intents.js";
 import { emptyView, fold, sliderAxes } from "./scene.js";
-import { wireAnchor, wirePan, worldAt } from "./viewport.js";
+import { wireAnchor, wireOrbit, wirePan, worldAt } from "./viewport.js";
 
 export class Viewer {
   #send;
@@ -136,7 +136,34 @@ export class Viewer {
     for (const layer of this.view.layers) if (layer.id !== this.selected) this.toggleVisible(layer.id);
   }
 
+  // ---- mode
+
+  /** How many axes the picture shows: 2, or 3 for a volume. */
+  mode() {
+    return this.#lanes.shown(NDISPLAY, this.view.dims?.ndisplay ?? 2);
+  }
+
+  /** Whether the image has enough axes for a volume. */
+  hasVolume() {
+    return (this.view.dims?.order.length ?? 0) >= 3;
+  }
+
+  toggleMode() {
+    if (this.hasVolume()) this.#lanes.set(NDISPLAY, this.mode() === 3 ? 2 : 3);
+  }
+
   // ---- camera; points and movements are on the drawn picture, in video pixels from its top left
+
+  /** A drag moves a plane and turns a volume; `aside` it moves a volume, too. */
+  drag(dx, dy, aside) {
+    // What is on the screen counts, not what was asked for.
+    if (this.view.dims?.ndisplay === 3 && !aside) this.orbit(dx, dy);
+    else this.pan(dx, dy);
+  }
+
+  orbit(dx, dy) {
+    if (this.#video.size) this.#camera.orbit(wireOrbit(dx, dy));
+  }
 
   pan(dx, dy) {
     if (this.#video.size) this.#camera.pan(wirePan(dx, dy, this.#video.flip));
@@ -161,6 +188,8 @@ export class Viewer {
     return worldAt(rect, size, wireAnchor(point, size, flip));
   }
 }
+
+const NDISPLAY = { scope: "view", target: "main", key: "ndisplay" };
 
 function indexOf(axis) {
   return { scope: "dims", target: String(axis), key: "index" };

@@ -26,6 +26,14 @@ export function wirePan(dx, dy, flip) {
   return { dx_px: dx, dy_px: flip ? dy : -dy };
 }
 
+/** Degrees that a volume turns when it is dragged by one video pixel. */
+const ORBIT_DEG_PER_PX = 0.2;
+
+/** A movement on the drawn picture as the wire's orbit: the near side of the volume follows the hand. */
+export function wireOrbit(dx, dy) {
+  return { d_az_deg: -dx * ORBIT_DEG_PER_PX, d_el_deg: dy * ORBIT_DEG_PER_PX };
+}
+
 /** The world rectangle that the canvas really shows: `rect` widened about its centre to the canvas's shape. */
 export function visibleRect([left, bottom, width, height], video) {
   const aspect = video.width / video.height;
