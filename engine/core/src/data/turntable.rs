@@ -197,7 +197,8 @@ mod tests {
 
         #[test]
         fn turning_back_returns(pose in pose(), az in -720.0..720.0, el in -40.0..40.0) {
-            prop_assume!(f64::abs(pose.angles[1] + el) <= 90.0);
+            // Not over a pole.
+            let pose = VolumePose { angles: [pose.angles[0], pose.angles[1] / 2.0, pose.angles[2]], ..pose };
             let back = orbit(orbit(pose, az, el), -az, -el);
             prop_assert!(near(frame(&back).forward, frame(&pose).forward));
             prop_assert_eq!((back.center, back.distance, back.angles[2]), (pose.center, pose.distance, pose.angles[2]));
