@@ -156,7 +156,7 @@ pub struct Packet {
 }
 
 /// Takes what the engine tells; must not block. Events come from the control thread, but for configurations of the stream, which come from
-/// the encode thread as packets do, and levels, which come from the render thread.
+/// the encode thread as packets do.
 pub trait Sink: Send + Sync {
     /// The next event, in order.
     fn event(&self, event: Event);

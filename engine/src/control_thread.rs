@@ -44,6 +44,7 @@ impl Control {
         match work {
             Work::Intent(intent) => self.intent(intent),
             Work::Load(load) => self.load(load),
+            Work::Level(switch) => self.sink.event(Event::Level(switch)),
             Work::Applied(commit) => self.mirror(commit),
             Work::Warning(w) => self.sink.event(Event::Warning { domain: w.domain, code: w.code, message: w.message }),
             Work::Stop => return false,
@@ -97,7 +98,7 @@ impl Control {
         match self.ledger.replace(seed, None, received, prepared) {
             Ok(commit) => {
                 end_closed(&commit.closed, Instant::now(), &self.stats);
-                self.inbox.forget_data_warnings();
+                self.inbox.forget_dataset();
                 // What moved the camera over the old dataset says nothing of the new one.
                 self.echoes.take();
                 self.mirror(commit);

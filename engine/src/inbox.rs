@@ -1,7 +1,7 @@
-//! What the control thread has to do: intents and loads in order, the newest applied commit, warnings. Bounded; nobody waits to put
-//! something in.
+//! What the control thread has to do: intents and loads in order, switches of level, the newest applied commit, warnings. Bounded; nobody
+//! waits to put something in.
 
-use crate::api::RawIntent;
+use crate::api::{LevelSwitch, RawIntent};
 use crate::load::Load;
 use crate::session::Busy;
 use nc_core::ledger::AppliedCommit;
@@ -12,6 +12,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 const INTENTS: usize = 4096;
 /// Warnings held at most; more are dropped and counted.
 const WARNINGS: usize = 64;
+/// Switches of level held at most; of more, the newest. There are few a second.
+const LEVELS: usize = 16;
 
 /// A warning on its way to clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +27,7 @@ pub(crate) struct Warning {
 pub(crate) enum Work {
     Intent(RawIntent),
     Load(Load),
+    Level(LevelSwitch),
     Applied(AppliedCommit),
     Warning(Warning),
     Stop,
@@ -39,6 +42,7 @@ enum Asked {
 #[derive(Default)]
 struct Shelves {
     asked: VecDeque<Asked>,
+    levels: VecDeque<LevelSwitch>,
     applied: Option<AppliedCommit>,
     warnings: VecDeque<Warning>,
     /// Warnings that were dropped since one was last taken.
@@ -70,6 +74,10 @@ impl Shelves {
         }
         // A warning may be of the dataset that the commit brings, so the commit goes first, unless it was the mirrors' turn just now.
         let mirrors_first = !warnings_starve || self.since_mirrors > 0;
+        // A switch is told with the commit that shows it, so never before the ack of the intent behind it.
+        if mirrors_first && let Some(switch) = self.levels.pop_front() {
+            return Some(Work::Level(switch));
+        }
         if mirrors_first && let Some(commit) = self.applied.take() {
             self.since_mirrors = 0;
             self.since_warning += 1;
@@ -140,9 +148,22 @@ impl Inbox {
         self.changed.notify_one();
     }
 
-    /// Forgets warnings of the dataset that was there before.
-    pub(crate) fn forget_data_warnings(&self) {
-        self.lock().warnings.retain(|warning| warning.domain != "data");
+    /// Another level is drawn from now on.
+    pub(crate) fn level(&self, switch: LevelSwitch) {
+        let mut shelves = self.lock();
+        if shelves.levels.len() == LEVELS {
+            shelves.levels.pop_front();
+        }
+        shelves.levels.push_back(switch);
+        drop(shelves);
+        self.changed.notify_one();
+    }
+
+    /// Forgets what was to be told of the dataset that was there before.
+    pub(crate) fn forget_dataset(&self) {
+        let mut shelves = self.lock();
+        shelves.levels.clear();
+        shelves.warnings.retain(|warning| warning.domain != "data");
     }
 
     pub(crate) fn stop(&self) {
@@ -181,6 +202,7 @@ impl Inbox {
 mod tests {
     use super::*;
     use crate::api::ClientId;
+    use nc_core::data::lod::{LevelDecision, LevelReason};
     use nc_core::data::{CanvasSize, PlaneKey, Tile, TileKey};
     use nc_core::ledger::{Ledger, Seed};
     use nc_runtime::TileSource;
@@ -258,7 +280,7 @@ mod tests {
         let inbox = Inbox::default();
         inbox.warning(warning("old"));
         inbox.warning(Warning { domain: "render", ..warning("device") });
-        inbox.forget_data_warnings();
+        inbox.forget_dataset();
         assert!(matches!(inbox.next(), Work::Warning(warning) if warning.message == "device"));
     }
 
@@ -273,9 +295,10 @@ mod tests {
             kinds.push(match inbox.next() {
                 Work::Intent(_) => 'i',
                 Work::Load(_) => 'l',
+                Work::Level(_) => 's',
                 Work::Applied(_) => 'a',
                 Work::Warning(_) => 'w',
-                Work::Stop => 's',
+                Work::Stop => '.',
             });
         }
         kinds
@@ -308,6 +331,37 @@ mod tests {
         assert!(matches!(inbox.next(), Work::Intent(_)));
         assert!(matches!(inbox.next(), Work::Applied(_)));
         assert!(matches!(inbox.next(), Work::Warning(_)));
+    }
+
+    #[test]
+    fn switches_of_level_leave_with_the_mirrors_and_after_the_acks() {
+        let decision = LevelDecision { desired: 0, level: 0, downgraded: false, reason: LevelReason::Finer };
+        let switch = |from| LevelSwitch {
+            from,
+            decision,
+            oversampling: vec![],
+            fits: vec![true],
+            zoom_hint: None,
+            lock: None,
+            since_switch: None,
+        };
+        let inbox = Inbox::default();
+        inbox.applied(commit());
+        (0..LEVELS + 2).for_each(|from| inbox.level(switch(from)));
+        inbox.intent(intent()).unwrap();
+        assert!(matches!(inbox.next(), Work::Intent(_)));
+        for expected in 2..LEVELS + 2 {
+            assert!(matches!(inbox.next(), Work::Level(switch) if switch.from == expected), "the newest, in order");
+        }
+        assert!(matches!(inbox.next(), Work::Applied(_)));
+
+        inbox.applied(commit());
+        inbox.level(switch(1));
+        let run = "i".repeat(RUN);
+        assert_eq!(under_load(&inbox, RUN + 2, false), format!("{run}sa"), "nor do they wait for intents to end");
+        inbox.level(switch(1));
+        inbox.forget_dataset();
+        assert_eq!(under_load(&inbox, 2, false), "ii", "none of the dataset before");
     }
 
     #[test]

@@ -13,7 +13,6 @@ use std::time::{Instant, SystemTime};
 pub(crate) struct RenderTeller {
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) device: Arc<Mutex<Option<DeviceInfo>>>,
-    pub(crate) sink: Arc<dyn Sink>,
 }
 
 impl RenderOutput for RenderTeller {
@@ -27,7 +26,7 @@ impl RenderOutput for RenderTeller {
     }
 
     fn level(&mut self, switch: LevelSwitch) {
-        self.sink.event(Event::Level(switch));
+        self.inbox.level(switch);
     }
 
     fn data_fault(&mut self, message: String) {

@@ -104,7 +104,7 @@ impl Session {
             signal.clone(),
             sources.clone(),
             render,
-            Box::new(RenderTeller { inbox: inbox.clone(), device: device.clone(), sink: sink.clone() }),
+            Box::new(RenderTeller { inbox: inbox.clone(), device: device.clone() }),
             encode,
             Box::new(EncodeTeller { inbox: inbox.clone(), sink: sink.clone(), stream: stream.clone(), size, fps, wall }),
             stats.clone(),
