@@ -27,7 +27,7 @@ fn wire(answer: &Answer) {
     };
     judge(Head::new(Kind::UpdateAck, 1.0).session("s").frame_id("ack"), &ack);
     let Ok(reduced) = answer else { return };
-    let Some(mode) = reduced.echo else { return };
+    let Some((mode, _)) = reduced.echo else { return };
     let mode: CameraMode = serde_json::from_value(mode.into()).unwrap_or_else(|error| panic!("{mode}: {error}"));
     let delta = reduced.applied_value.as_object().cloned();
     let echo = Camera { mode, origin: Camera::ECHO.to_owned(), delta, state: None };
