@@ -1,8 +1,8 @@
 //! The commands that clients may call (PROTOCOL §7). Only what is listed here is offered in the welcome.
 //!
 //! What a command does at once is done by the task that read it; what may take time, such as looking at files, on a thread of its own,
-//! while the client goes on. Each client may have one such command at work, all together [`AT_WORK`]. May touch files within `paths`'
-//! root; must never know sockets.
+//! while the client goes on. Each client may wait for one such command, and [`AT_WORK`] may be at work for all together. May touch
+//! files within `paths`' root; must never know sockets.
 
 mod keyframe;
 mod listdir;
@@ -96,37 +96,37 @@ pub(crate) fn names() -> Vec<String> {
 pub(crate) struct Commands {
     /// Where clients may look around.
     pub(crate) root: Root,
-    /// Clients with a command at work.
-    busy: Mutex<BTreeSet<ClientId>>,
-    slots: Arc<Semaphore>,
+    /// Clients that wait for the answer of a command aside.
+    waiting: Mutex<BTreeSet<ClientId>>,
+    places: Arc<Semaphore>,
     /// Held by the command that works one by one.
     turn: tokio::sync::Mutex<()>,
 }
 
 impl Commands {
     pub(crate) fn new(root: Root) -> Self {
-        Self { root, busy: Mutex::default(), slots: Arc::new(Semaphore::new(AT_WORK)), turn: tokio::sync::Mutex::default() }
+        Self { root, waiting: Mutex::default(), places: Arc::new(Semaphore::new(AT_WORK)), turn: tokio::sync::Mutex::default() }
     }
 }
 
-/// A client's leave to have a command at work. Dropped, it may call another.
-struct Leave {
+/// A client that waits for the answer of a command aside. Dropped, it may call another.
+struct Caller {
     hub: Arc<Hub>,
     client: ClientId,
-    _slot: OwnedSemaphorePermit,
 }
 
-impl Leave {
-    fn of(hub: &Arc<Hub>, client: ClientId) -> Option<Self> {
+impl Caller {
+    /// The client with one of the places to work, if it waits for nothing yet and there is a place.
+    fn admitted(hub: &Arc<Hub>, client: ClientId) -> Option<(Self, OwnedSemaphorePermit)> {
         let commands = hub.commands();
-        let slot = Arc::clone(&commands.slots).try_acquire_owned().ok()?;
-        locked(&commands.busy).insert(client).then(|| Self { hub: Arc::clone(hub), client, _slot: slot })
+        let place = Arc::clone(&commands.places).try_acquire_owned().ok()?;
+        locked(&commands.waiting).insert(client).then(|| (Self { hub: Arc::clone(hub), client }, place))
     }
 }
 
-impl Drop for Leave {
+impl Drop for Caller {
     fn drop(&mut self) {
-        locked(&self.hub.commands().busy).remove(&self.client);
+        locked(&self.hub.commands().waiting).remove(&self.client);
     }
 }
 
@@ -144,36 +144,45 @@ pub(crate) fn run(hub: &Arc<Hub>, client: ClientId, frame_id: String, call: Call
         Work::Aside { .. } if !hub.may_drive(client) => {
             fail(hub, client, frame_id, Failure::new("command.forbidden", "this session only watches"));
         }
-        Work::Aside { run, one_by_one } => match (Leave::of(hub, client), Handle::try_current()) {
-            (Some(leave), Ok(runtime)) => {
-                runtime.spawn(aside(leave, frame_id, call, run, one_by_one));
+        Work::Aside { run, one_by_one } => match (Caller::admitted(hub, client), Handle::try_current()) {
+            (Some((caller, place)), Ok(runtime)) => {
+                runtime.spawn(aside(caller, place, frame_id, call, run, one_by_one));
             }
             _ => fail(hub, client, frame_id, Failure::new("command.retryable", "too many commands at work")),
         },
     }
 }
 
-async fn aside(leave: Leave, frame_id: String, call: Call, run: fn(&Hub, &Call) -> Outcome, one_by_one: bool) {
-    let Leave { hub, client, .. } = &leave;
+async fn aside(
+    caller: Caller,
+    place: OwnedSemaphorePermit,
+    frame_id: String,
+    call: Call,
+    run: fn(&Hub, &Call) -> Outcome,
+    one_by_one: bool,
+) {
+    let (hub, client, name) = (Arc::clone(&caller.hub), caller.client, call.command.clone());
     let turn = if one_by_one { Some(hub.commands().turn.lock().await) } else { None };
-    let name = call.command.clone();
-    let worker = Arc::clone(hub);
+    let worker = Arc::clone(&hub);
     // A panic shows as an error of the join; the panic hook has reported it.
-    match tokio::task::spawn_blocking(move || run(&worker, &call)).await {
-        Ok(Ok(Done { result, after })) => {
-            reply(hub, *client, frame_id, result);
-            if let Some(after) = after
-                && let Err(panic) = tokio::task::spawn_blocking(after).await
-            {
-                tracing::error!(%panic, command = name, "a command that was answered did not end well");
-            }
-        }
-        Ok(Err(failure)) => fail(hub, *client, frame_id, failure),
-        Err(_) => {
-            fail(hub, *client, frame_id, Failure::new("command.retryable", "command handler raised an exception"));
-        }
+    let (answer, after) = match tokio::task::spawn_blocking(move || run(&worker, &call)).await {
+        Ok(Ok(Done { result, after })) => (Ok(result), after),
+        Ok(Err(failure)) => (Err(failure), None),
+        Err(_) => (Err(Failure::new("command.retryable", "command handler raised an exception")), None),
+    };
+    // Given up before the answer is said: whoever has it may call again at once.
+    drop(caller);
+    let held = after.is_some().then_some((place, turn));
+    match answer {
+        Ok(result) => reply(&hub, client, frame_id, result),
+        Err(failure) => fail(&hub, client, frame_id, failure),
     }
-    drop(turn);
+    if let Some(after) = after
+        && let Err(panic) = tokio::task::spawn_blocking(after).await
+    {
+        tracing::error!(%panic, command = name, "a command that was answered did not end well");
+    }
+    drop(held);
 }
 
 fn reply(hub: &Hub, client: ClientId, in_reply_to: String, result: Option<Value>) {
