@@ -313,6 +313,7 @@ impl Viewer {
         self.safe = self.live.clone();
         self.told_cropped = false;
         self.told_absent = false;
+        self.told_volume = false;
         self.committed = None;
         self.wanted.clear();
         self.thumbnails = Thumbnails::default();

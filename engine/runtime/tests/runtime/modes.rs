@@ -1,7 +1,8 @@
 //! Both modes in virtual time: entering 3D, the way back, and what each leaves alone of the other.
 
-use crate::stand::{CANVAS, Recorder, TILE_BYTES};
+use crate::stand::{CANVAS, Recorder, TILE_BYTES, dataset};
 use crate::turns::{Loop, PLENTY, noted};
+use nc_core::control::bootstrap;
 use nc_core::data::lod::LevelReason;
 use nc_core::data::turntable::{self, VolumePose};
 use nc_core::data::{ImageId, Rect};
@@ -285,6 +286,9 @@ fn what_3d_draws_is_told_once_a_dataset() {
         told += usize::from(stage.tick().volume_pending);
     }
     assert_eq!(told, 1);
+    let seed = bootstrap::seed(dataset(1), CANVAS, &[(0.0, 255.0)]);
+    stage.ledger.replace(seed, None, stage.now, stage.now).unwrap();
+    assert!(stage.settle().toggle(3).tick().volume_pending, "another dataset, in 2D at first");
 }
 
 #[test]
