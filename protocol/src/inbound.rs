@@ -85,6 +85,13 @@ pub enum Malformed {
     },
 }
 
+/// Longest `session`, `frame_id` and `intent_id` of a client, bytes: they are kept, echoed and logged. Ours and the Python client's have
+/// 40 at most.
+pub const MAX_NAME: usize = 128;
+
+/// Largest `state.update`, bytes. The largest legal one has a few hundred; what is larger is refused and waits in no queue.
+pub const MAX_UPDATE: usize = 64 << 10;
+
 /// Reads one text message.
 pub fn classify(text: &str) -> Inbound {
     let object = match serde_json::from_str(text) {
@@ -97,6 +104,12 @@ pub fn classify(text: &str) -> Inbound {
         return Inbound::Ignored(Ignored::Type(name.map(str::to_owned)));
     };
     let names = Names::of(&object);
+    if let Some(field) = names.too_long() {
+        return Inbound::Ignored(Ignored::Broken(format!("{field} is longer than {MAX_NAME} bytes")));
+    }
+    if kind == Kind::Update && text.len() > MAX_UPDATE {
+        return names.refuse(kind, format!("a state.update may have {MAX_UPDATE} bytes"));
+    }
     understand(object).unwrap_or_else(|error| names.refuse(kind, error))
 }
 
@@ -111,6 +124,11 @@ impl Names {
     fn of(object: &Map<String, Value>) -> Self {
         let text = |field| object.get(field).and_then(Value::as_str).map(str::to_owned);
         Self { session: text("session"), frame_id: text("frame_id"), intent_id: text("intent_id") }
+    }
+
+    fn too_long(&self) -> Option<&'static str> {
+        let names = [("session", &self.session), ("frame_id", &self.frame_id), ("intent_id", &self.intent_id)];
+        names.into_iter().find(|(_, name)| name.as_ref().is_some_and(|name| name.len() > MAX_NAME)).map(|(field, _)| field)
     }
 
     fn refuse(self, kind: Kind, error: String) -> Inbound {

@@ -131,7 +131,7 @@ impl Reporter {
             ("napari_cuda_pixel_rtt_ms", pixel.rtt_ms),
         ]);
         metrics.gauges.extend(pixel.slowest_bps.map(|bps| ("napari_cuda_pixel_slowest_bps", bps)));
-        metrics.gauges.extend(alive_tasks().map(|tasks| ("num_alive_tasks", tasks as f64)));
+        metrics.gauges.extend(alive_tasks().map(|tasks| ("napari_cuda_tasks", tasks as f64)));
         if let Some((seq, ts)) = pixel.last_key {
             metrics.gauges.extend([("napari_cuda_last_key_seq", seq as f64), ("napari_cuda_last_key_ts", ts)]);
         }

@@ -28,8 +28,8 @@ struct Holds {
     descriptors: usize,
     threads: usize,
     resident_mib: f64,
-    /// Tasks of the async runtime, where the server tells.
-    tasks: Option<f64>,
+    /// Tasks of the async runtime.
+    tasks: f64,
 }
 
 impl Holds {
@@ -39,7 +39,7 @@ impl Holds {
             descriptors: machine::descriptors(server.pid())?,
             threads: machine::threads(server.pid())?,
             resident_mib: rounded(machine::memory(server.pid())?.resident as f64 / f64::from(1 << 20)),
-            tasks: metrics["gauges"]["napari_cuda_tasks"].as_f64(),
+            tasks: metrics["gauges"]["napari_cuda_tasks"].as_f64().context("the server tells no tasks")?,
         })
     }
 

@@ -186,3 +186,20 @@ fn a_layer_that_is_not_there_is_a_bad_target() {
         ("state.invalid", json!({"scope": "layer", "key": "opacity", "target": "layer-7"}))
     );
 }
+
+#[test]
+fn a_motion_that_no_camera_follows_is_refused_and_a_reason_is_short() {
+    let ledger = ledger(&["z", "y", "x"]);
+    for (key, value) in [
+        ("pan", json!({"dx_px": 1e300, "dy_px": 0.0})),
+        ("pan", json!({"dx_px": 0.0, "dy_px": -1.1e6})),
+        ("orbit", json!({"d_az_deg": 2e6, "d_el_deg": 0.0})),
+        ("zoom", json!({"factor": 1e7, "anchor_px": [0.0, 0.0]})),
+        ("zoom", json!({"factor": 1e-7, "anchor_px": [0.0, 0.0]})),
+        ("zoom", json!({"factor": 1.1, "anchor_px": [1e9, 0.0]})),
+    ] {
+        assert_eq!(ask(&ledger, "camera", "main", key, value.clone()).unwrap_err().code, "state.invalid", "{key} {value}");
+    }
+    let (applied, _) = accept(&ledger, "camera", "main", "reset", json!({"reason": "é".repeat(1000)}));
+    assert_eq!(applied, json!({"reason": "é".repeat(64)}));
+}

@@ -150,10 +150,21 @@ impl EncodeControl {
     }
 }
 
-/// The body of the encode thread. Returns when the picture queue is closed.
-pub(crate) fn run(config: &EncodeConfig, control: &EncodeControl, stats: &Stats, output: &mut dyn EncodeOutput) {
-    let mut station = Station { config, stats, output, encoder: None, sets: None, last: None, retry_at: None };
+/// The body of the encode thread. Returns when the picture queue is closed. `last` is the newest picture; after a panic it is that of
+/// the life before, with which this one begins.
+pub(crate) fn run(
+    config: &EncodeConfig,
+    control: &EncodeControl,
+    stats: &Stats,
+    output: &mut dyn EncodeOutput,
+    last: &mut Option<Picture>,
+) {
     let mut pacer = Pacer::new(config.interval);
+    if last.is_some() {
+        control.idr.store(true, Ordering::Release);
+        pacer.encoded(Instant::now(), true);
+    }
+    let mut station = Station { config, stats, output, encoder: None, sets: None, last, retry_at: None };
     let mut watchdog = Watchdog::default();
     loop {
         let now = Instant::now();
@@ -208,7 +219,7 @@ struct Station<'a> {
     output: &'a mut dyn EncodeOutput,
     encoder: Option<Box<dyn Encoder>>,
     sets: Option<ParameterSets>,
-    last: Option<Picture>,
+    last: &'a mut Option<Picture>,
     retry_at: Option<Instant>,
 }
 
@@ -242,12 +253,12 @@ impl Station<'_> {
         if let Some(last) = self.last.take() {
             end_here(picture.inherit(last), self.stats);
         }
-        self.last = Some(picture);
+        *self.last = Some(picture);
     }
 
     /// Nobody watches: the picture is kept for whoever comes, its ops have come as far as they will.
     fn skip(&mut self) {
-        if let Some(picture) = &mut self.last {
+        if let Some(picture) = self.last.as_mut() {
             end_here(std::mem::take(&mut picture.ops), self.stats);
         }
     }
@@ -292,7 +303,7 @@ impl Station<'_> {
     }
 
     fn deliver(&mut self, unit: AccessUnit) {
-        let Some(picture) = &mut self.last else { return };
+        let Some(picture) = self.last.as_mut() else { return };
         if let Some(sets) = unit.parameter_sets.as_ref().filter(|sets| self.sets.as_ref() != Some(*sets)) {
             self.output.stream(sets);
             self.sets = Some(sets.clone());

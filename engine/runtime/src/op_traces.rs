@@ -38,7 +38,10 @@ impl OpTraces {
                 at.into_iter().for_each(|at| trace.stamp(step, at));
             }
             trace.stamp(Step::Applied, applied);
-            self.closed.push(trace);
+            // While no picture can be captured.
+            if self.closed.len() < CARRIED {
+                self.closed.push(trace);
+            }
         }
     }
 

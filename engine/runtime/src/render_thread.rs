@@ -87,7 +87,10 @@ impl RenderThread {
         let encode_thread = spawn(
             "encode",
             Box::new(move || {
-                supervised("encode", || crate::encode_thread::run(&encode, &encode_control, &encode_stats, &mut *encode_output));
+                let mut last = None;
+                supervised("encode", || {
+                    crate::encode_thread::run(&encode, &encode_control, &encode_stats, &mut *encode_output, &mut last);
+                });
             }),
         )?;
         let mut running =

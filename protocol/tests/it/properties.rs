@@ -1,10 +1,11 @@
 //! Whatever comes in, parsers answer with a value or an error.
 
 use crate::examples::from_server;
+use nc_protocol::inbound::{MAX_NAME, MAX_UPDATE};
 use nc_protocol::pixel::{Codec, HEADER_LEN, Header};
 use nc_protocol::resume::DeltaToken;
 use nc_protocol::validate::Conversation;
-use nc_protocol::{Ignored, Inbound, Kind, ServerFrame, classify, validate};
+use nc_protocol::{Ignored, Inbound, Kind, Malformed, ServerFrame, classify, validate};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -168,4 +169,28 @@ fn the_header_is_laid_out_as_specified() {
         Header { seq: 0x0102_0304, timestamp: 1.5, width: 1280, height: 720, codec: Codec::H264, keyframe: true, flip: true };
     let expected = [1, 2, 3, 4, 0x3f, 0xf8, 0, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 2, 0xd0, 1, 3, 0, 0];
     assert_eq!(header.encode(), expected);
+}
+
+fn update(intent_id: &str, value: &str) -> String {
+    json!({"type": "state.update", "version": 2, "session": "s", "frame_id": "f", "timestamp": 1.0, "intent_id": intent_id,
+        "payload": {"scope": "camera", "target": "main", "key": "reset", "value": value}})
+    .to_string()
+}
+
+#[test]
+fn names_that_are_too_long_are_never_kept() {
+    assert!(matches!(classify(&update(&"i".repeat(MAX_NAME), "")), Inbound::Update { .. }));
+    assert!(matches!(classify(&update(&"i".repeat(MAX_NAME + 1), "")), Inbound::Ignored(Ignored::Broken(_))));
+}
+
+#[test]
+fn an_intent_that_is_too_large_is_refused_by_its_name() {
+    let excess = "x".repeat(MAX_UPDATE);
+    let refused = Inbound::Malformed(Malformed::Update {
+        session: "s".to_owned(),
+        frame_id: "f".to_owned(),
+        intent_id: "i".to_owned(),
+        error: format!("a state.update may have {MAX_UPDATE} bytes"),
+    });
+    assert_eq!(classify(&update("i", &excess)), refused);
 }

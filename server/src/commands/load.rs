@@ -1,6 +1,6 @@
 //! `napari.load_zarr`: another image for everyone.
 
-use super::paths::{Place, Refused};
+use super::paths::{Place, Refused, leads_out};
 use super::{Done, Failure, Outcome, argument};
 use crate::hub::Hub;
 use nc_engine::{LoadError, OpenError, browse};
@@ -14,7 +14,13 @@ pub(super) fn run(hub: &Hub, call: &Call) -> Outcome {
     let path = argument(call, "path").and_then(Value::as_str).filter(|path| !path.trim().is_empty());
     let path = path.ok_or_else(|| Failure::new("command.invalid", "path must be a string that names an image"))?;
     let location = match hub.commands().root.admit(path).map_err(|refused| Failure::refused(refused, path))? {
-        Place::Local { path: place, root } => the_only_dataset(hub, root, place, path)?.to_string_lossy().into_owned(),
+        Place::Local { path: place, root } => {
+            let image = the_only_dataset(hub, root, place, path)?;
+            if leads_out(root, &image) {
+                return Err(Failure::refused(Refused::Forbidden, path));
+            }
+            image.to_string_lossy().into_owned()
+        }
         Place::Url(url) => url,
     };
     let engine = hub.engine().ok_or_else(|| Failure::new("command.retryable", "the server is not ready"))?;

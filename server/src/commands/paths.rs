@@ -83,6 +83,9 @@ impl Root {
     }
 }
 
+/// Metadata of zarr groups and arrays, v2 and v3.
+const DOCUMENTS: [&str; 4] = [".zarray", ".zattrs", ".zgroup", "zarr.json"];
+
 /// Goes down from `root` name by name, so that no link is followed without a look at where it leads.
 fn descend(root: &Path, inside: &Path) -> Result<PathBuf, Refused> {
     let mut at = root.to_path_buf();
@@ -98,6 +101,17 @@ fn descend(root: &Path, inside: &Path) -> Result<PathBuf, Refused> {
         }
     }
     Ok(at)
+}
+
+/// Whether a link right in the folder of an image, such as that of a level or of its metadata, leads out of `root`. Chunk files are not
+/// looked at: there may be millions.
+pub(super) fn leads_out(root: &Path, image: &Path) -> bool {
+    let out = |path: &Path| {
+        path.symlink_metadata().is_ok_and(|kind| kind.is_symlink())
+            && !path.canonicalize().is_ok_and(|real| real.starts_with(root))
+    };
+    let Ok(entries) = image.read_dir() else { return false };
+    entries.flatten().map(|entry| entry.path()).any(|path| out(&path) || DOCUMENTS.iter().any(|name| out(&path.join(name))))
 }
 
 /// The absolute `path` without `.` and `..`, by its name alone.

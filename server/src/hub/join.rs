@@ -5,7 +5,6 @@ use super::client::Client;
 use super::outbox::{Frame, Outbox};
 use super::{Hub, State};
 use crate::metrics::add;
-use crate::pixel::Urgency;
 use crate::session::welcome;
 use crate::{commands, locked};
 use nc_engine::api::ClientId;
@@ -51,7 +50,6 @@ impl Hub {
         drop(guard);
         add(&self.counters.stream_configs, configs as u64);
         add(&self.counters.state_connects, 1);
-        self.want_idr(Urgency::Newcomer);
         Admitted { client, session }
     }
 

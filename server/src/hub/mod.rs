@@ -39,6 +39,7 @@ use nc_engine::api::{Accepted, Applied, ClientId, Event, Packet, RawIntent, Reje
 use nc_protocol::command::{CommandError, ErrorStatus};
 use nc_protocol::handshake::Reject;
 use nc_protocol::liveness::{Empty, Goodbye};
+use nc_protocol::notify::Severity;
 use nc_protocol::update::{AckError, StateAck, StateUpdate};
 use nc_protocol::validate::Dialect;
 use nc_protocol::{Head, Kind, Malformed};
@@ -424,9 +425,13 @@ impl Sink for Hub {
             Event::Warning { domain, code, message } => {
                 warn!(domain, code, "{message}");
                 let fault = wire::fault(domain, code, message, severity(domain, code));
+                // What is critical is over when a newcomer sees a picture; the data's faults are not.
+                let lasts = fault.severity != Severity::Critical;
                 let notice = Arc::new(Notice::ready(Kind::Error, &fault, self.ambient.random()));
                 let mut state = locked(&self.state);
-                state.faults.remember(&notice);
+                if lasts {
+                    state.faults.remember(&notice);
+                }
                 self.broadcast(&mut state, &[Told { notice, audience: Audience::Everyone }]);
             }
         }

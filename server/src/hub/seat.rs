@@ -6,7 +6,7 @@ use crate::commands;
 use crate::session::{Action, Close, SessionMachine};
 use std::sync::Arc;
 use std::time::Instant;
-use tracing::debug;
+use tracing::{debug, info};
 
 /// One client's place. Dropped, it is free again.
 pub(crate) struct Seat {
@@ -67,8 +67,11 @@ impl Seat {
             let client = self.admitted.as_ref().map(|admitted| admitted.client);
             match (action, client) {
                 (Action::Admit(hello), None) => {
-                    debug!(name = hello.client.name, version = hello.client.version, "client connects");
-                    self.admitted = Some(self.hub.join(&hello, Arc::clone(&self.outbox)));
+                    let admitted = self.hub.join(&hello, Arc::clone(&self.outbox));
+                    // Traces of ops name the client by this number.
+                    let (client, session) = (admitted.client.0, &*admitted.session);
+                    info!(client, session, name = hello.client.name, version = hello.client.version, "client connects");
+                    self.admitted = Some(admitted);
                     self.machine.opened(self.hub.ambient().now());
                 }
                 (Action::Reject(reject), _) => self.hub.reject(&self.outbox, &reject),

@@ -200,7 +200,9 @@ impl Delivery {
         self.decoder = Some((queue, now));
         // Only what may be on its way is believed.
         let covers = painted.and_then(|seq| self.messages.iter().find(|(sent, _)| *sent == seq)).map(|(_, covers)| *covers);
-        self.acknowledge(covers.unwrap_or(0), now);
+        if let Some(covers) = covers {
+            self.acknowledge(covers, now);
+        }
     }
 
     fn acknowledge(&mut self, covers: u64, now: Instant) {

@@ -129,6 +129,21 @@ fn links_that_lead_out_are_forbidden_whatever_lies_behind_them() {
 }
 
 #[test]
+fn an_image_with_links_out_of_the_root_leads_out() {
+    let (_folder, top) = stand();
+    let (data, image) = (top.join("data"), top.join("data/linked.zarr"));
+    std::fs::create_dir_all(image.join("0")).unwrap();
+    assert!(!leads_out(&data, &image));
+    symlink(data.join("a.zarr/0"), image.join("1")).unwrap();
+    assert!(!leads_out(&data, &image), "a level elsewhere below the root");
+    symlink(top.join("secret"), image.join("0/.zarray")).unwrap();
+    assert!(leads_out(&data, &image), "metadata of a level");
+    std::fs::remove_file(image.join("0/.zarray")).unwrap();
+    symlink(top.join("data-evil/b.zarr/0"), image.join("2")).unwrap();
+    assert!(leads_out(&data, &image), "a level");
+}
+
+#[test]
 fn a_root_behind_a_link_is_known_by_both_names() {
     let (_folder, top) = stand();
     symlink(top.join("data"), top.join("alias")).unwrap();

@@ -10,6 +10,11 @@ use serde_json::{Value, json};
 /// Shortest and longest side of a rectangle that can be asked for.
 const SIDES: (f64, f64) = (1.0 / FARTHEST, FARTHEST);
 
+/// Longest reason of a reset, characters.
+const MAX_REASON: usize = 64;
+/// Largest motion that can be asked for at once: pixels, degrees, and factors either way. What is larger no camera follows.
+const MAX_MOTION: f64 = 1e6;
+
 pub(in crate::control) fn parse(at: Address<'_>, value: &Value) -> Result<Intent, Rejection> {
     if !matches!(at.key, "zoom" | "pan" | "orbit" | "reset" | "set") {
         return Err(at.unsupported());
@@ -17,13 +22,14 @@ pub(in crate::control) fn parse(at: Address<'_>, value: &Value) -> Result<Intent
     if !matches!(at.target, "" | "main") {
         return Err(at.invalid("unsupported camera target"));
     }
-    let field = |name: &str| value.get(name).and_then(coerce::strict_number);
+    let small = |v: &f64| v.abs() <= MAX_MOTION;
+    let field = |name: &str| value.get(name).and_then(coerce::strict_number).filter(small);
     let pair =
         |a: &str, b: &str| field(a).zip(field(b)).ok_or_else(|| at.invalid(format!("{} payload requires {a} and {b}", at.key)));
     let (mode, motion, applied) = match at.key {
         "zoom" => {
-            let factor = field("factor").filter(|f| *f > 0.0);
-            let anchor = value.get("anchor_px").and_then(coerce::numbers::<2>);
+            let factor = field("factor").filter(|f| *f >= 1.0 / MAX_MOTION);
+            let anchor = value.get("anchor_px").and_then(coerce::numbers::<2>).filter(|at| at.iter().all(small));
             let (factor, [x, y]) = factor.zip(anchor).ok_or_else(|| at.invalid("zoom payload requires factor and anchor_px"))?;
             ("zoom", CameraMotion::Zoom { factor, anchor: (x, y) }, json!({"factor": factor, "anchor_px": [x, y]}))
         }
@@ -37,6 +43,8 @@ pub(in crate::control) fn parse(at: Address<'_>, value: &Value) -> Result<Intent
         }
         "reset" => {
             let reason = value.get("reason").and_then(Value::as_str).or(value.as_str()).unwrap_or("state.update");
+            // Everybody is told it.
+            let reason: String = reason.chars().take(MAX_REASON).collect();
             ("reset", CameraMotion::Reset, json!({"reason": reason}))
         }
         _ => return Ok(Intent::CameraSet(set(value))),
