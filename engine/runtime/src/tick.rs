@@ -210,6 +210,8 @@ impl Viewer {
             self.live = self.safe.clone();
             self.thumbnails.forget_request();
             self.stale = true;
+            // One that was due may be lost with the picture.
+            self.keyframe = true;
             // Tiles that arrived may be lost; without this, equal wants would not be sent again.
             self.wanted.clear();
         }
