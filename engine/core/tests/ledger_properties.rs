@@ -193,8 +193,12 @@ impl Program {
             assert_eq!(echo.map(|(_, mode)| mode), Some(mode), "whoever is told of a motion is told whose it is");
             if echo.is_some_and(|(word, _)| word == "set") {
                 // In any order: how a JSON object keeps its keys is a feature of serde_json that other crates may turn on.
-                let told: BTreeSet<&String> = acked.as_object().unwrap().keys().collect();
-                assert_eq!(told, applies.iter().collect(), "what is acked of a pose is what is applied of it, and something is");
+                let told: BTreeSet<&str> = acked.as_object().unwrap().keys().map(String::as_str).collect();
+                assert_eq!(
+                    told,
+                    applies.into_iter().collect(),
+                    "what is acked of a pose is what is applied of it, and something is"
+                );
             }
         }
         // A client takes an acked control as done, and it is what was written.
