@@ -1,7 +1,7 @@
 //! Captured picture in → access unit out, in the software encoder.
 //!
 //! `still` is a picture that repeats, `pan` one that moves by a few samples, `noise` one of which nothing can be predicted; `idr` is
-//! a forced IDR of the panning picture. The number behind is that of slices. One encoder per case, so that its rate control has
+//! a forced IDR of the panning picture. Behind it stand slices and threads. One encoder per case, so that its rate control has
 //! settled. Run with `cargo bench -p nc-bench --bench encode`.
 
 #[path = "../../engine/gpu/tests/codec/pictures.rs"]
@@ -40,11 +40,11 @@ fn encode(criterion: &mut Criterion) {
         group.sample_size(20).warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
         for case in ["still", "pan", "noise", "idr"] {
             let frames = pictures_of(case, size);
-            for slices in [1, 2, 4] {
-                let config = EncoderConfig { size, fps: 60.0, bitrate, range: RANGE, slices };
+            for (slices, threads) in [(1, 1), (2, 2), (4, 2), (4, 4)] {
+                let config = EncoderConfig { size, fps: 60.0, bitrate, range: RANGE, slices, threads };
                 let mut encoder = open_encoder(config).expect("a supported configuration");
                 let mut next = frames.iter().cycle();
-                group.bench_function(BenchmarkId::new(case, slices), |bencher| {
+                group.bench_function(BenchmarkId::new(case, format!("{slices} slices {threads} threads")), |bencher| {
                     bencher.iter(|| {
                         let frame = next.next().expect("an endless iterator");
                         encoder.encode(frame, case == "idr").expect("a picture that fits")

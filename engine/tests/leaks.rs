@@ -26,7 +26,7 @@ fn count(folder: &str) -> usize {
 fn live() {
     let engine = Engine::new(EngineConfig { device: DeviceChoice::Cpu, cache_bytes: 64 << 20, loader_threads: 2 });
     let canvas = CanvasSize { width: 320, height: 240 };
-    let config = SessionConfig { canvas, fps: 60.0, bitrate: 4_000_000, range: ColorRange::Full, slices: 2 };
+    let config = SessionConfig { canvas, fps: 60.0, bitrate: 4_000_000, range: ColorRange::Full, encode_threads: 2 };
     let (came, first) = sync_channel(1);
     let session = engine.start(Some(engine.demo()), config, Arc::new(First(came))).unwrap();
     session.set_viewers(1);

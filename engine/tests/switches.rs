@@ -50,7 +50,7 @@ fn switch(engine: &Engine, session: &Session, shown: &Receiver<OpSeq>, number: u
 fn fifty_images_leave_no_thread_no_file_and_no_chunk() {
     let engine = Engine::new(EngineConfig { device: DeviceChoice::Cpu, cache_bytes: 128 << 20, loader_threads: 2 });
     let canvas = CanvasSize { width: 320, height: 240 };
-    let config = SessionConfig { canvas, fps: 60.0, bitrate: 4_000_000, range: ColorRange::Full, slices: 2 };
+    let config = SessionConfig { canvas, fps: 60.0, bitrate: 4_000_000, range: ColorRange::Full, encode_threads: 2 };
     let (tell, shown) = sync_channel(1 << 12);
     let session = engine.start(None, config, Arc::new(Shown(tell))).unwrap();
     session.set_viewers(1);

@@ -142,7 +142,7 @@ async fn serve(config: &Config) -> Result<(), Failure> {
         fps: config.fps.value,
         bitrate: config.bitrate_bps.value,
         range: config.color_range.value,
-        slices: u32::try_from(cores).unwrap_or(4).clamp(1, 4),
+        encode_threads: u32::try_from(cores).unwrap_or(4).clamp(1, 4),
     };
     let session = engine.start(image, session, server.sink()).map_err(Failure::machine)?;
     announce(&server.bound())?;

@@ -241,8 +241,10 @@ pub struct EncoderConfig {
     pub bitrate: u32,
     /// Range of the samples, signalled in the VUI.
     pub range: ColorRange,
-    /// Slices a picture, encoded in parallel; 1 to 4.
+    /// Slices a picture; 1 to 4.
     pub slices: u32,
+    /// Threads that share the slices, at least 1.
+    pub threads: u32,
 }
 
 /// What an encoder says of itself.

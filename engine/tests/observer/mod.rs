@@ -84,7 +84,7 @@ impl Observer {
 
     fn observe(engine: &Engine, image: Option<Image>, canvas: CanvasSize) -> Self {
         let (tell, told) = sync_channel(1 << 16);
-        let config = SessionConfig { canvas, fps: 60.0, bitrate: 12_000_000, range: RANGE, slices: 2 };
+        let config = SessionConfig { canvas, fps: 60.0, bitrate: 12_000_000, range: RANGE, encode_threads: 2 };
         let session = engine.start(image.clone(), config, Arc::new(Collector(tell))).unwrap();
         session.set_viewers(1);
         session.request_idr();

@@ -47,7 +47,7 @@ impl RealServer {
         let server = Server::bind(&config, Arc::new(TestAmbient::default())).await.unwrap();
         let engine = Engine::new(EngineConfig { device: DeviceChoice::Cpu, cache_bytes: 64 << 20, loader_threads: 1 });
         let image = name.map(|name| engine.open(&golden().join(name).to_string_lossy()).unwrap());
-        let session = SessionConfig { canvas: CANVAS, fps: 60.0, bitrate: 1_000_000, range: ColorRange::Full, slices: 1 };
+        let session = SessionConfig { canvas: CANVAS, fps: 60.0, bitrate: 1_000_000, range: ColorRange::Full, encode_threads: 1 };
         let session = engine.start(image, session, server.sink()).unwrap();
         let (bound, (stop, stopped)) = (server.bound(), oneshot::channel());
         let task = tokio::spawn(server.run(Arc::new(session.clone()), async {

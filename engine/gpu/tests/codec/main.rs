@@ -13,5 +13,5 @@ use nc_gpu::api::EncoderConfig;
 /// A usual configuration for a size.
 fn config(width: u32, height: u32) -> EncoderConfig {
     let size = CanvasSize { width, height };
-    EncoderConfig { size, fps: 60.0, bitrate: 8_000_000, range: ColorRange::Full, slices: 2 }
+    EncoderConfig { size, fps: 60.0, bitrate: 8_000_000, range: ColorRange::Full, slices: 2, threads: 2 }
 }

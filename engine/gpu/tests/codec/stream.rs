@@ -156,6 +156,7 @@ fn configurations_out_of_range_are_refused() {
         size(3840, 2162),
         EncoderConfig { slices: 0, ..base },
         EncoderConfig { slices: 5, ..base },
+        EncoderConfig { threads: 0, ..base },
         EncoderConfig { fps: -1.0, ..base },
         EncoderConfig { fps: f32::NAN, ..base },
     ];

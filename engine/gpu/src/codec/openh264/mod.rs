@@ -58,11 +58,15 @@ impl OpenH264Encoder {
         if !(1..=4).contains(&config.slices) {
             return Err(unavailable(format!("{} slices, not 1 to 4", config.slices)));
         }
+        if config.threads == 0 {
+            return Err(unavailable("no thread to encode on".into()));
+        }
         let rate = Rate::new(config.bitrate, config.fps)
             .ok_or_else(|| unavailable(format!("{} bit/s at {} frames/s", config.bitrate, config.fps)))?;
         let slices = parameters::slices_for(config.size, config.slices);
-        let library = Library::open(|defaults| parameters::fill(defaults, config.size, rate, config.range, slices))
-            .map_err(|error| unavailable(error.to_string()))?;
+        let library =
+            Library::open(|defaults| parameters::fill(defaults, config.size, rate, config.range, slices, config.threads))
+                .map_err(|error| unavailable(error.to_string()))?;
         Ok(Self {
             library,
             config: EncoderConfig { bitrate: rate.bitrate, fps: rate.fps, ..config },

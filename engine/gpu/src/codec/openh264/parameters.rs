@@ -62,8 +62,16 @@ pub(super) fn slices_for(size: CanvasSize, wanted: u32) -> u32 {
     wanted.min(rows / rows_per_group).max(1)
 }
 
-/// Sets every parameter that matters over the library's defaults. `size` is supported, `slices` comes from [`slices_for`].
-pub(super) fn fill(parameters: &mut sys::SEncParamExt, size: CanvasSize, rate: Rate, range: ColorRange, slices: u32) {
+/// Sets every parameter that matters over the library's defaults. `size` is supported, `slices` comes from [`slices_for`], `threads`
+/// is at least 1.
+pub(super) fn fill(
+    parameters: &mut sys::SEncParamExt,
+    size: CanvasSize,
+    rate: Rate,
+    range: ColorRange,
+    slices: u32,
+    threads: u32,
+) {
     // Both fit by `size_is_supported`.
     let (width, height) = (size.width as i32, size.height as i32);
     // Screen-content mode knows text and scrolling, is slower, and misses its rate on images.
@@ -100,7 +108,8 @@ pub(super) fn fill(parameters: &mut sys::SEncParamExt, size: CanvasSize, rate: R
     parameters.bEnableAdaptiveQuant = false;
     // Slice borders that move with the load would make the output depend on timing.
     parameters.bUseLoadBalancing = false;
-    parameters.iMultipleThreadIdc = slices as u16;
+    // Small by both bounds; 0 would be as many as there are cores.
+    parameters.iMultipleThreadIdc = threads.min(slices) as u16;
 
     let layer = &mut parameters.sSpatialLayers[0];
     layer.iVideoWidth = width;
