@@ -2,11 +2,13 @@
 //!
 //! Architecture invariant: nothing here knows of scenes, layers, ledgers or devices.
 
+pub mod budget;
 pub mod color;
 pub mod colormap;
 mod colormap_points;
 pub mod contrast;
 pub mod dtype;
+mod level_decided;
 pub mod lod;
 pub mod plane_camera;
 pub mod rect;
@@ -15,10 +17,12 @@ pub mod samples;
 pub mod tile;
 pub mod turntable;
 
+pub use budget::{Budgets, DeviceMemory, Hardware, Overrides};
 pub use color::{Blending, ColorRange, ColorTable, Interpolation, Rendering, TABLE_LEN, Transfer};
 pub use dtype::DType;
+pub use level_decided::LevelDecided;
 pub use rect::{CanvasSize, Rect};
-pub use roi::{Footprint, SampleAxis};
+pub use roi::{Footprint, Roi, RoiInputs, RoiPolicy, SampleAxis};
 pub use samples::{SampleFormat, Samples};
 pub use tile::{ImageId, MAX_AXES, PlaneKey, TILE, Tile, TileKey};
 pub use turntable::VolumePose;
