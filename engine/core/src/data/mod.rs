@@ -10,6 +10,7 @@ pub mod contrast;
 pub mod dtype;
 mod level_decided;
 pub mod lod;
+pub mod motion;
 pub mod plane_camera;
 pub mod rect;
 pub mod roi;
