@@ -1,9 +1,19 @@
 //! The configuration: defaults, then environment, then flags; each value knows where it came from.
 //!
+//! Lives here: all of it put together, and what a single value is (this file), the settings that are more than a number or a word
+//! (`data`, `drive`), and the words (`choices`).
+//!
 //! Architecture invariant: this is the only module of the project that knows the names of environment variables, and it reads none
 //! itself: the environment is an argument.
 
+mod choices;
+mod data;
+mod drive;
+
 use crate::session::Drive;
+pub use choices::{Device, LogLevel};
+pub use data::DataSource;
+use drive::DRIVE_TOKEN_VARIABLE;
 use nc_engine::api::data::{CanvasSize, ColorRange};
 use std::fmt;
 use std::path::PathBuf;
@@ -82,56 +92,6 @@ impl fmt::Display for Origin {
     }
 }
 
-/// What to serve.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DataSource {
-    /// Nothing: the idle scene.
-    None,
-    /// The procedural demo.
-    Demo,
-    /// An image at a path.
-    Path(PathBuf),
-}
-
-/// What draws.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Device {
-    /// The best that works.
-    Auto,
-    /// The processor.
-    Cpu,
-    /// OpenGL.
-    Gl,
-}
-
-/// How much is logged; each level includes those before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogLevel {
-    /// Bugs.
-    Error,
-    /// What the operator should know.
-    Warn,
-    /// What happens.
-    Info,
-    /// What is decided.
-    Debug,
-    /// Everything.
-    Trace,
-}
-
-impl LogLevel {
-    /// The level's name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warn => "warn",
-            Self::Info => "info",
-            Self::Debug => "debug",
-            Self::Trace => "trace",
-        }
-    }
-}
-
 /// The command line, as typed: what each word means and what is allowed is decided here, in one place for flags and environment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[allow(missing_docs)] // one field per flag of the same name; `Config` says what each means
@@ -191,8 +151,6 @@ pub const PIXEL_PORT_FLAG: &str = "--pixel-port";
 /// The flag that sets the port of the viewer.
 pub const HTTP_PORT_FLAG: &str = "--http-port";
 
-const DRIVE_TOKEN_VARIABLE: &str = "NAPARI_CUDA_DRIVE_TOKEN";
-
 const PORT: &str = "a port from 0 to 65535 (0: any free one)";
 
 impl Config {
@@ -201,9 +159,9 @@ impl Config {
     /// # Errors
     /// The first value that is not allowed, with the name of its flag or variable.
     pub fn resolve(flags: Flags, env: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let data = data_source(flags.data, flags.demo, &env)?;
-        let drive = drive(flags.drive, flags.drive_token, &env)?;
-        let allow_urls = allowed_urls(flags.allow_url, &env)?;
+        let data = data::data_source(flags.data, flags.demo, &env)?;
+        let drive = drive::drive(flags.drive, flags.drive_token, &env)?;
+        let allow_urls = data::allowed_urls(flags.allow_url, &env)?;
         let key = |flag, variable, allowed| Key { flag, variable, allowed };
         Ok(Self {
             data,
@@ -297,92 +255,6 @@ impl Key {
             None => Err(ConfigError::Value { name, given, allowed: self.allowed }),
         }
     }
-}
-
-fn data_source(
-    path: Option<String>,
-    demo: bool,
-    env: impl Fn(&str) -> Option<String>,
-) -> Result<Setting<DataSource>, ConfigError> {
-    const VARIABLE: &str = "NAPARI_CUDA_ZARR_PATH";
-    Ok(match (path, demo) {
-        (Some(_), true) => return Err(ConfigError::DataAndDemo),
-        (Some(path), false) => Setting { value: DataSource::Path(path.into()), origin: Origin::Flag("DATA") },
-        (None, true) => Setting { value: DataSource::Demo, origin: Origin::Flag("--demo") },
-        (None, false) => match set(env, VARIABLE) {
-            Some(path) => Setting { value: DataSource::Path(path.into()), origin: Origin::Environment(VARIABLE) },
-            None => Setting { value: DataSource::None, origin: Origin::Default },
-        },
-    })
-}
-
-/// A token alone means that it is needed.
-fn drive(
-    who: Option<String>,
-    token: Option<String>,
-    env: impl Fn(&str) -> Option<String>,
-) -> Result<Setting<Drive>, ConfigError> {
-    const TOKEN: Key = Key {
-        flag: "--drive-token",
-        variable: DRIVE_TOKEN_VARIABLE,
-        allowed: "1 to 256 letters, digits or signs without blanks",
-    };
-    enum Who {
-        Everyone,
-        First,
-        Token,
-    }
-    let token = TOKEN.setting(token, &env, None, |text| {
-        let fits = text.len() <= 256 && text.bytes().all(|b| b.is_ascii_graphic());
-        fits.then(|| Some(text.to_owned()))
-    });
-    // Neither message nor log may hold a secret, and it is one even if it is malformed.
-    let token = token.map_err(|error| match error {
-        ConfigError::Value { name, allowed, .. } => ConfigError::Value { name, given: "(not shown)".to_owned(), allowed },
-        other => other,
-    })?;
-    let key = Key { flag: "--drive", variable: "NAPARI_CUDA_DRIVE", allowed: "everyone, first or token" };
-    let who = key.setting(who, &env, None, |text| match text.to_ascii_lowercase().as_str() {
-        "everyone" => Some(Some(Who::Everyone)),
-        "first" => Some(Some(Who::First)),
-        "token" => Some(Some(Who::Token)),
-        _ => None,
-    })?;
-    Ok(match (who.value, token.value) {
-        (Some(Who::Everyone), _) => Setting { value: Drive::Everyone, origin: who.origin },
-        (Some(Who::First), _) => Setting { value: Drive::First, origin: who.origin },
-        (Some(Who::Token), Some(token)) => Setting { value: Drive::Token(token), origin: who.origin },
-        (Some(Who::Token), None) => return Err(ConfigError::NoDriveToken),
-        (None, Some(secret)) => Setting { value: Drive::Token(secret), origin: token.origin },
-        (None, None) => Setting { value: Drive::Everyone, origin: Origin::Default },
-    })
-}
-
-/// Flags replace the variable, which holds any number of prefixes between blanks.
-fn allowed_urls(flags: Vec<String>, env: impl Fn(&str) -> Option<String>) -> Result<Setting<Vec<String>>, ConfigError> {
-    const FLAG: &str = "--allow-url";
-    const VARIABLE: &str = "NAPARI_CUDA_ALLOW_URL";
-    let (value, origin, name) = match (flags.is_empty(), set(env, VARIABLE)) {
-        (false, _) => (flags, Origin::Flag(FLAG), FLAG),
-        (true, Some(list)) => (list.split_whitespace().map(str::to_owned).collect(), Origin::Environment(VARIABLE), VARIABLE),
-        (true, None) => (Vec::new(), Origin::Default, FLAG),
-    };
-    match value.iter().find(|url| !is_url_prefix(url)) {
-        Some(wrong) => Err(ConfigError::Value {
-            name,
-            given: wrong.clone(),
-            allowed: "the beginning of a URL with scheme and host, such as https://example.org/images/",
-        }),
-        None => Ok(Setting { value, origin }),
-    }
-}
-
-/// `scheme://host` and what may follow.
-fn is_url_prefix(text: &str) -> bool {
-    let Some((scheme, rest)) = text.split_once("://") else { return false };
-    let named = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
-    named && !rest.is_empty() && !rest.starts_with('/') && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
 fn set(env: impl Fn(&str) -> Option<String>, variable: &str) -> Option<String> {
