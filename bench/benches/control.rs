@@ -64,6 +64,7 @@ fn dataset() -> Arc<Dataset> {
         chunk: vec![1, 1, 256, 256],
         scale: vec![1.0, 1.0, f64::from(1u32 << n), f64::from(1u32 << n)],
         translate: vec![0.0; 4],
+        ..LevelInfo::default()
     };
     Arc::new(Dataset::new(Arc::new(ImageInfo {
         id: ImageId(0),
@@ -83,6 +84,7 @@ fn dataset() -> Arc<Dataset> {
         default_z: None,
         default_t: None,
         warnings: Vec::new(),
+        ..ImageInfo::default()
     })))
 }
 

@@ -88,5 +88,5 @@ pub(crate) fn seed(engine: &Engine, image: &Image, canvas: CanvasSize) -> Seed {
 /// The tiles of `image` for the render thread, which `render` wakes.
 pub(crate) fn source(engine: &Engine, image: Image, render: Arc<Signal>) -> Box<dyn TileSource + Send> {
     let wake = Arc::new(move || render.notify());
-    Box::new(BoundLoader::new(engine.loader().clone(), image, engine.view_id(), wake))
+    Box::new(BoundLoader::new(engine.loader().handle(), image, engine.view_id(), wake))
 }

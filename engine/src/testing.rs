@@ -250,7 +250,7 @@ impl Shelf {
                 orders.arrivals.push(Arrival::Overview { plane, overview: Ok(overview) });
             } else if let Some(key) = orders.tiles.pop_front() {
                 let tile = orders.tile(dataset, &key);
-                orders.arrivals.push(Arrival::Tile { key, tile });
+                orders.arrivals.push(Arrival::Tile { key, tile, mended: false });
             } else {
                 break;
             }

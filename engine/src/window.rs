@@ -4,7 +4,7 @@ use nc_core::data::contrast::percentile_window;
 use nc_core::data::{Footprint, TILE, TileKey};
 use nc_core::exchange::Signal;
 use nc_core::scene::Dataset;
-use nc_store::{Arrival, Image, Loader, ViewId};
+use nc_store::{Arrival, Image, Loader, ViewId, Want};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -59,14 +59,17 @@ fn read(image: &Image, loader: &Loader, view: ViewId, wants: &[TileKey]) -> Vec<
     let signal = Arc::new(Signal::default());
     let wake = signal.clone();
     loader.attach(view, Arc::new(move || wake.notify()));
-    loader.want(view, image, wants);
+    let visible: Vec<Want> = wants.iter().map(|&key| Want::visible(key)).collect();
+    loader.want(view, std::slice::from_ref(image), &visible);
     let deadline = Instant::now() + PATIENCE;
     let mut read = Vec::new();
     let mut damaged = HashSet::new();
     while read.len() < wants.len() && Instant::now() < deadline {
         for arrival in loader.take_arrivals(view) {
             match arrival {
-                Arrival::Tile { key, tile } => read.push((key, (0..tile.samples.len()).map(|i| tile.samples.get(i)).collect())),
+                Arrival::Tile { key, tile, .. } => {
+                    read.push((key, (0..tile.samples.len()).map(|i| tile.samples.get(i)).collect()))
+                }
                 Arrival::Fault { key, .. } => {
                     damaged.insert(key);
                 }

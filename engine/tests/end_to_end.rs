@@ -179,7 +179,7 @@ fn a_damaged_chunk_is_replaced_by_the_coarser_level_and_told_once() {
 fn a_damaged_chunk_of_the_only_level_is_left_empty() {
     let canvas = CanvasSize { width: 256, height: 256 };
     let image = image(vec![level(&["y", "x"], &[64, 64], &[32, 64], 1.0)], &[], |_, at| {
-        if at[0] < 32 { Err(ReadError::new(ReadErrorKind::Storage, "gone")) } else { Ok(160) }
+        if at[0] < 32 { Err(ReadError::new(ReadErrorKind::Unreachable, "gone")) } else { Ok(160) }
     });
     let mut observer = Observer::start(&engine(), image, canvas);
     assert!(observer.await_warnings(1)[0].contains("gone"));

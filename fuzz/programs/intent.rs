@@ -159,6 +159,7 @@ fn dataset(axes: &[(&str, AxisKind)], shapes: &[&[u64]]) -> Dataset {
         chunk: vec![16; shape.len()],
         scale: finest.iter().zip(*shape).map(|(&fine, &coarse)| 0.5 * fine as f64 / coarse as f64).collect(),
         translate: vec![0.0; shape.len()],
+        ..LevelInfo::default()
     };
     Dataset::new(Arc::new(ImageInfo {
         id: ImageId(1),
@@ -173,5 +174,6 @@ fn dataset(axes: &[(&str, AxisKind)], shapes: &[&[u64]]) -> Dataset {
         default_z: None,
         default_t: None,
         warnings: Vec::new(),
+        ..ImageInfo::default()
     }))
 }

@@ -319,7 +319,14 @@ fn applied(view: Arc<AppliedView>) -> Applied {
 fn view(epoch: u64) -> AppliedView {
     let axis = |name: &str| Axis { name: name.to_owned(), kind: AxisKind::Space, unit: None };
     let shape = vec![5, 6, 8];
-    let level = LevelInfo { path: "0".into(), chunk: shape.clone(), shape, scale: vec![1.0; 3], translate: vec![0.0; 3] };
+    let level = LevelInfo {
+        path: "0".into(),
+        chunk: shape.clone(),
+        shape,
+        scale: vec![1.0; 3],
+        translate: vec![0.0; 3],
+        ..LevelInfo::default()
+    };
     let dataset = Dataset::new(Arc::new(ImageInfo {
         id: ImageId(1),
         name: "fuzzed".into(),
@@ -333,6 +340,7 @@ fn view(epoch: u64) -> AppliedView {
         default_z: None,
         default_t: None,
         warnings: vec![],
+        ..ImageInfo::default()
     }));
     let controls = LayerControls {
         visible: true,

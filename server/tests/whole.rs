@@ -123,6 +123,7 @@ fn dataset(which: usize) -> Arc<Dataset> {
             chunk: vec![64; shape.len()],
             scale: (0..shape.len()).map(|axis| factor(axis) as f64).collect(),
             translate: (0..shape.len()).map(|axis| (factor(axis) - 1) as f64 / 2.0).collect(),
+            ..LevelInfo::default()
         }
     };
     Arc::new(Dataset::new(Arc::new(ImageInfo {
@@ -138,6 +139,7 @@ fn dataset(which: usize) -> Arc<Dataset> {
         default_z: None,
         default_t: None,
         warnings: Vec::new(),
+        ..ImageInfo::default()
     })))
 }
 

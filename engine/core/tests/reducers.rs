@@ -21,6 +21,7 @@ fn ledger(axes: &[&str]) -> SharedLedger {
         chunk: vec![16; axes.len()],
         scale: vec![f64::from(1 << n); axes.len()],
         translate: vec![0.0; axes.len()],
+        ..LevelInfo::default()
     };
     let axis = |name: &&str| Axis {
         name: (*name).into(),
@@ -40,6 +41,7 @@ fn ledger(axes: &[&str]) -> SharedLedger {
         default_z: None,
         default_t: None,
         warnings: Vec::new(),
+        ..ImageInfo::default()
     };
     SharedLedger::new(Ledger::new(bootstrap::seed(Arc::new(Dataset::new(Arc::new(image))), CANVAS, &[])).unwrap())
 }

@@ -335,7 +335,7 @@ impl Viewer {
         let mut fresh = false;
         for arrival in arrivals {
             match arrival {
-                Arrival::Tile { key, tile } if Some(key.plane.image) == image => {
+                Arrival::Tile { key, tile, .. } if Some(key.plane.image) == image => {
                     self.residency.insert(device, key, &tile)?;
                     // A tile that was damaged may come again although it is not wanted any more.
                     fresh |= self.wanted.contains(&key) || self.shows(&key);

@@ -1,7 +1,7 @@
 //! Where tiles come from, as the render thread sees it: a loader bound to one image and one view.
 
 use nc_core::data::{PlaneKey, Tile, TileKey};
-use nc_store::{Arrival, Image, Loader, ViewId};
+use nc_store::{Arrival, Image, LoaderHandle, ViewId, Want};
 
 /// Tiles and overviews of one image. Nothing here waits for I/O or decode.
 pub trait TileSource {
@@ -21,14 +21,14 @@ pub trait TileSource {
 
 /// The loader, for one image and one view. Dropping it cancels what the view still wants and lets go of what is cached of the image.
 pub struct BoundLoader {
-    loader: Loader,
+    loader: LoaderHandle,
     image: Image,
     view: ViewId,
 }
 
 impl BoundLoader {
     /// Binds the view to the image; `wake` is called from loader threads when something has arrived.
-    pub fn new(loader: Loader, image: Image, view: ViewId, wake: std::sync::Arc<dyn Fn() + Send + Sync>) -> Self {
+    pub fn new(loader: LoaderHandle, image: Image, view: ViewId, wake: std::sync::Arc<dyn Fn() + Send + Sync>) -> Self {
         loader.attach(view, wake);
         Self { loader, image, view }
     }
@@ -40,7 +40,8 @@ impl TileSource for BoundLoader {
     }
 
     fn want(&self, wants: &[TileKey]) {
-        self.loader.want(self.view, &self.image, wants);
+        let wants: Vec<Want> = wants.iter().map(|&key| Want::visible(key)).collect();
+        self.loader.want(self.view, std::slice::from_ref(&self.image), &wants);
     }
 
     fn request_overview(&self, plane: PlaneKey, max_edge: u32) {

@@ -17,7 +17,7 @@ struct ByBytes;
 
 impl Weighter<ChunkKey, Arc<Chunk>> for ByBytes {
     fn weight(&self, _: &ChunkKey, chunk: &Arc<Chunk>) -> u64 {
-        chunk.bytes.len() as u64 + ENTRY_BYTES
+        chunk.bytes() + ENTRY_BYTES
     }
 }
 
@@ -54,9 +54,14 @@ impl ChunkCache {
         self.0.remove(key);
     }
 
-    /// Removes every chunk of `image` that is there now. One by one, so that nobody waits for the lock while memory is given back.
+    /// Removes every chunk of `image` that is there now.
     pub(crate) fn sweep(&self, image: ImageId) {
-        for (key, _) in self.0.iter().filter(|(key, _)| key.image == image) {
+        self.remove_where(|key| key.image == image);
+    }
+
+    /// Removes what is there now of `which`. One by one, so that nobody waits for the lock while memory is given back.
+    pub(crate) fn remove_where(&self, which: impl Fn(&ChunkKey) -> bool) {
+        for (key, _) in self.0.iter().filter(|(key, _)| which(key)) {
             self.0.remove(&key);
         }
     }
@@ -64,6 +69,11 @@ impl ChunkCache {
     /// Bytes that count against the budget.
     pub(crate) fn bytes(&self) -> u64 {
         self.0.weight()
+    }
+
+    /// Changes the budget; what is too much goes at once.
+    pub(crate) fn set_budget(&self, bytes: u64) {
+        self.0.set_capacity(bytes);
     }
 
     /// The budget.

@@ -2,7 +2,7 @@
 //!
 //! Pure geometry and copying; must never know of queues, caches or files.
 
-use crate::image::{Chunk, Image};
+use crate::image::{Chunk, ChunkData, Image};
 use nc_core::data::{DType, ImageId, MAX_AXES, PlaneKey, SampleFormat, Samples, TILE, TileKey};
 use nc_core::scene::{ImageInfo, LevelInfo};
 use std::ops::Range;
@@ -131,7 +131,7 @@ impl Window {
         let (row, col) = self.axes();
         let mut strides = [1usize; MAX_AXES];
         for axis in (0..level.shape.len().saturating_sub(1)).rev() {
-            strides[axis] = strides[axis + 1] * chunk.shape[axis + 1] as usize;
+            strides[axis] = strides[axis + 1] * chunk.shape.sizes()[axis + 1] as usize;
         }
         let origin = |axis: usize| u64::from(key.coords[axis]) * level.chunk[axis];
         let fixed = (0..level.shape.len()).filter(|&a| a != row && a != col);
@@ -151,10 +151,14 @@ impl Window {
             rows: rows.start as usize..rows.end as usize,
             cols: cols.start as usize..cols.end as usize,
         };
+        let samples = match &chunk.data {
+            ChunkData::Samples(samples) => samples,
+            ChunkData::Uniform { element, .. } => return patch.fill(info.dtype, element, picture),
+        };
         match picture {
-            Samples::U8(to) => patch.copy(&chunk.bytes, Arc::make_mut(to), |[b]: [u8; 1]| b),
-            Samples::U16(to) => patch.copy(&chunk.bytes, Arc::make_mut(to), u16::from_ne_bytes),
-            Samples::F32(to) => patch.copy_as_f32(info.dtype, &chunk.bytes, Arc::make_mut(to)),
+            Samples::U8(to) => patch.copy(samples, Arc::make_mut(to), |[b]: [u8; 1]| b),
+            Samples::U16(to) => patch.copy(samples, Arc::make_mut(to), u16::from_ne_bytes),
+            Samples::F32(to) => patch.copy_as_f32(info.dtype, samples, Arc::make_mut(to)),
         }
     }
 }
@@ -181,6 +185,26 @@ struct Patch {
 }
 
 impl Patch {
+    /// Puts one element everywhere.
+    fn fill(&self, dtype: DType, element: &[u8; 8], picture: &mut Samples) {
+        let one = Self { base: 0, row_stride: 1, col_stride: 1, width: 1, rows: 0..1, cols: 0..1 };
+        match picture {
+            Samples::U8(to) => self.put(Arc::make_mut(to), element[0]),
+            Samples::U16(to) => self.put(Arc::make_mut(to), u16::from_ne_bytes([element[0], element[1]])),
+            Samples::F32(to) => {
+                let mut value = [0.0];
+                one.copy_as_f32(dtype, element, &mut value);
+                self.put(Arc::make_mut(to), value[0]);
+            }
+        }
+    }
+
+    fn put<T: Copy>(&self, to: &mut [T], value: T) {
+        for row in self.rows.clone() {
+            to[row * self.width + self.cols.start..][..self.cols.len()].fill(value);
+        }
+    }
+
     fn copy_as_f32(&self, dtype: DType, from: &[u8], to: &mut [f32]) {
         match dtype {
             DType::Bool | DType::U8 => self.copy(from, to, |[b]: [u8; 1]| f32::from(b)),

@@ -1,37 +1,114 @@
 //! An opened image: its description, and where its chunks come from.
 
+use crate::place::{Key, Place, PlaceError, PlaceErrorKind, Span, Stop};
+use crate::scratch::Scratch;
 use nc_core::data::{MAX_AXES, PlaneKey};
 use nc_core::scene::ImageInfo;
 use std::sync::Arc;
 
-/// A decoded chunk: elements of the image's dtype in native byte order, row-major (last axis fastest).
+/// Elements per axis of a chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Shape {
+    axes: u8,
+    /// 1 beyond the last axis.
+    sizes: [u32; MAX_AXES],
+}
+
+impl Shape {
+    /// `None` if there are more than [`MAX_AXES`] axes, or one is longer than 32 bits can tell.
+    pub fn new(sizes: &[u64]) -> Option<Self> {
+        let mut shape = Self { axes: sizes.len() as u8, sizes: [1; MAX_AXES] };
+        for (to, &size) in shape.sizes.get_mut(..sizes.len())?.iter_mut().zip(sizes) {
+            *to = u32::try_from(size).ok()?;
+        }
+        Some(shape)
+    }
+
+    /// One per axis.
+    pub fn sizes(&self) -> &[u32] {
+        &self.sizes[..usize::from(self.axes)]
+    }
+
+    /// How many there are in all, if 64 bits can tell.
+    pub fn elements(&self) -> Option<u64> {
+        self.sizes.iter().try_fold(1u64, |n, &size| n.checked_mul(u64::from(size)))
+    }
+}
+
+/// What the elements of a chunk are: of the image's dtype, in native byte order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChunkData {
+    /// Row-major (last axis fastest), as many as the shape says.
+    Samples(Box<[u8]>),
+    /// All the same; costs no memory.
+    Uniform {
+        /// Its first bytes are the element.
+        element: [u8; 8],
+        /// Whether the chunk is stored. One that is not may yet come, if the image grows.
+        stored: bool,
+    },
+}
+
+/// A decoded chunk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chunk {
     /// Elements per axis. A chunk at the end of the array may be cut there or padded to the full chunk shape, as the source likes;
     /// what lies beyond the array is never looked at.
-    pub shape: Vec<u64>,
-    /// `product(shape)` elements.
-    pub bytes: Vec<u8>,
+    pub shape: Shape,
+    /// Those elements.
+    pub data: ChunkData,
 }
 
 impl Chunk {
+    /// A chunk of samples, row-major, in native byte order.
+    ///
+    /// # Errors
+    /// [`ReadErrorKind::Source`] if it has more axes than [`MAX_AXES`], or longer ones than 32 bits can tell.
+    pub fn new(shape: &[u64], samples: Vec<u8>) -> Result<Self, ReadError> {
+        Ok(Self { shape: Self::shape(shape)?, data: ChunkData::Samples(samples.into_boxed_slice()) })
+    }
+
+    /// A chunk that is not stored; the first bytes of `element` are its fill value.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn absent(shape: &[u64], element: [u8; 8]) -> Result<Self, ReadError> {
+        Ok(Self { shape: Self::shape(shape)?, data: ChunkData::Uniform { element, stored: false } })
+    }
+
+    fn shape(shape: &[u64]) -> Result<Shape, ReadError> {
+        Shape::new(shape)
+            .ok_or_else(|| ReadError::new(ReadErrorKind::Source, format!("a chunk of shape {shape:?} cannot be kept")))
+    }
+
+    /// Bytes of memory that its samples take.
+    pub fn bytes(&self) -> u64 {
+        match &self.data {
+            ChunkData::Samples(samples) => samples.len() as u64,
+            ChunkData::Uniform { .. } => 0,
+        }
+    }
+
     /// Why this cannot be the chunk at `coords` of `level`, if it cannot: it must hold exactly the bytes of its shape, and at least
     /// the part of the chunk that lies within the array.
     pub(crate) fn flaw(&self, info: &ImageInfo, level: usize, coords: &[u64]) -> Option<String> {
         let level = &info.levels[level];
-        if self.shape.len() != level.shape.len() {
-            return Some(format!("has {} axes instead of {}", self.shape.len(), level.shape.len()));
+        let sizes = self.shape.sizes();
+        if sizes.len() != level.shape.len() {
+            return Some(format!("has {} axes instead of {}", sizes.len(), level.shape.len()));
         }
-        for (axis, &got) in self.shape.iter().enumerate() {
+        for (axis, &got) in sizes.iter().enumerate() {
             let origin = coords[axis].saturating_mul(level.chunk[axis]);
             let needed = level.chunk[axis].min(level.shape[axis].saturating_sub(origin));
-            if got < needed {
-                return Some(format!("has shape {:?}, too small along axis {axis}, which needs {needed}", self.shape));
+            if u64::from(got) < needed {
+                return Some(format!("has shape {sizes:?}, too small along axis {axis}, which needs {needed}"));
             }
         }
-        let bytes = self.shape.iter().try_fold(info.dtype.size() as u64, |n, &s| n.checked_mul(s));
-        if bytes != Some(self.bytes.len() as u64) {
-            return Some(format!("has {} bytes, which does not fit its shape {:?}", self.bytes.len(), self.shape));
+        if let ChunkData::Samples(samples) = &self.data {
+            let bytes = self.shape.elements().and_then(|n| n.checked_mul(info.dtype.size() as u64));
+            if bytes != Some(samples.len() as u64) {
+                return Some(format!("has {} bytes, which does not fit its shape {sizes:?}", samples.len()));
+            }
         }
         None
     }
@@ -40,8 +117,20 @@ impl Chunk {
 /// What kept a chunk from being read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ReadErrorKind {
-    /// The place it is kept at did not give it: I/O, permissions, a shard that ends too early.
-    Storage,
+    /// The array it is of is gone. A chunk that is not stored is no error: it is the fill value.
+    Missing,
+    /// Its place refuses to give it.
+    Denied,
+    /// There is no way to its place: network, server, disk.
+    Unreachable,
+    /// Its place did not answer in time.
+    TimedOut,
+    /// A read of it did not return and was given up.
+    Hung,
+    /// The object that holds it ends too early.
+    Short,
+    /// Nobody wanted it any more. No fault of anyone's: never shown, never counted as an error.
+    Stopped,
     /// It was there but did not decode: damaged, cut, wrong checksum.
     Decode,
     /// The source handed out something that is not this chunk, or panicked. A bug of the source.
@@ -67,6 +156,11 @@ impl ReadError {
         Self { kind, message: message.split_whitespace().collect::<Vec<_>>().join(" ") }
     }
 
+    /// Nobody wanted it any more.
+    pub fn stopped() -> Self {
+        Self::new(ReadErrorKind::Stopped, "stopped")
+    }
+
     /// The same error, saying which chunk of which image.
     pub(crate) fn at(self, info: &ImageInfo, level: usize, coords: &[u64]) -> Self {
         let chunk = coords.iter().map(u64::to_string).collect::<Vec<_>>().join("/");
@@ -82,16 +176,97 @@ impl ReadError {
     }
 }
 
-/// Where chunks come from. Called on loader threads (and by [`crate::Loader::overview`] on its caller's): may block.
-pub trait ChunkSource: Send + Sync {
-    /// Reads and decodes the chunk at `chunk` (one grid index per axis, in range) of `level`; a chunk that is not stored is the
-    /// image's fill value.
-    fn read(&self, level: usize, chunk: &[u64]) -> Result<Chunk, ReadError>;
-
-    /// As [`Self::read`], but asks `cancelled` before its dear part (the decode) and gives `None` if nobody wants the chunk any more.
-    fn read_unless(&self, level: usize, chunk: &[u64], cancelled: &dyn Fn() -> bool) -> Result<Option<Chunk>, ReadError> {
-        if cancelled() { Ok(None) } else { self.read(level, chunk).map(Some) }
+impl From<PlaceError> for ReadError {
+    fn from(error: PlaceError) -> Self {
+        let kind = match error.kind {
+            PlaceErrorKind::Denied => ReadErrorKind::Denied,
+            PlaceErrorKind::Unreachable | PlaceErrorKind::Bad => ReadErrorKind::Unreachable,
+            PlaceErrorKind::TimedOut => ReadErrorKind::TimedOut,
+            PlaceErrorKind::Hung => ReadErrorKind::Hung,
+            PlaceErrorKind::Short => ReadErrorKind::Short,
+            PlaceErrorKind::Stopped => ReadErrorKind::Stopped,
+            // Reading never lists.
+            PlaceErrorKind::Unlistable => ReadErrorKind::Source,
+        };
+        Self::new(kind, error.to_string())
     }
+}
+
+/// One shard's index among those of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct IndexKey {
+    /// Level of the array.
+    pub level: u8,
+    /// Grid index of the shard per axis; 0 beyond the last.
+    pub shard: [u32; MAX_AXES],
+}
+
+/// How a chunk is to be had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Locate {
+    /// It is known that it is not stored: [`ChunkSource::decode`] of nothing gives it.
+    Fill,
+    /// By [`ChunkSource::make`]: it is computed, or its place is near.
+    Make,
+    /// Fetch these bytes of the source's place, then [`ChunkSource::decode`] them.
+    Fetch {
+        /// Which object.
+        object: Key,
+        /// Which of its bytes.
+        span: Span,
+        /// How many those are; a guess if the object's length is not known.
+        bytes: u64,
+    },
+    /// Fetch these bytes first and let the source [`ChunkSource::learn`] them, then ask again.
+    NeedIndex {
+        /// Which index they hold.
+        index: IndexKey,
+        /// Which object.
+        object: Key,
+        /// Which of its bytes.
+        span: Span,
+    },
+}
+
+/// Where chunks come from: what the loader needs to know to get a chunk, cut into steps so that bytes can be fetched on one thread and
+/// decoded on another. Chunks are named by level and one grid index per axis, which the loader has checked to be in range.
+///
+/// A source that computes its chunks, or reads them on the calling thread, has [`Self::make`] alone.
+pub trait ChunkSource: Send + Sync {
+    /// How the chunk is to be had. Brief: looks into what was learnt, and neither reads nor decodes.
+    fn locate(&self, level: usize, chunk: &[u64]) -> Result<Locate, ReadError> {
+        let _ = (level, chunk);
+        Ok(Locate::Make)
+    }
+
+    /// Where the bytes of [`Locate::Fetch`] and [`Locate::NeedIndex`] lie; `None` if those are never answered.
+    fn place(&self) -> Option<&Arc<dyn Place>> {
+        None
+    }
+
+    /// Takes the bytes of an index; `None` if there is no such object, so that none of its chunks is stored.
+    fn learn(&self, index: IndexKey, bytes: Option<&[u8]>) -> Result<(), ReadError> {
+        let _ = (index, bytes);
+        Err(ReadError::new(ReadErrorKind::Source, "has no indices to learn"))
+    }
+
+    /// Decodes the bytes of a chunk; `None` if there is no such object, so that it is not stored and has the fill value. Looks at `stop`
+    /// now and then, and then fails with [`ReadErrorKind::Stopped`].
+    fn decode(
+        &self,
+        level: usize,
+        chunk: &[u64],
+        encoded: Option<&[u8]>,
+        scratch: &mut Scratch,
+        stop: &Stop,
+    ) -> Result<Chunk, ReadError> {
+        let _ = (level, chunk, encoded, scratch, stop);
+        Err(ReadError::new(ReadErrorKind::Source, "has nothing to decode"))
+    }
+
+    /// Makes the chunk, or reads and decodes it; one that is not stored has the fill value. Blocks. Looks at `stop` before its dear
+    /// part at least, and then fails with [`ReadErrorKind::Stopped`].
+    fn make(&self, level: usize, chunk: &[u64], scratch: &mut Scratch, stop: &Stop) -> Result<Chunk, ReadError>;
 
     /// Names the first chunk that was asked for and is not stored, if there was one. That is sound in a sparse image and a loss in
     /// any other; only people can tell.

@@ -3,7 +3,8 @@
 use nc_core::data::{DType, ImageId};
 use nc_core::scene::{Axis, AxisKind, Channel, ImageInfo, LevelInfo, SourceKind};
 use nc_engine::Image;
-use nc_store::{Chunk, ChunkSource, ReadError};
+use nc_store::place::Stop;
+use nc_store::{Chunk, ChunkSource, ReadError, Scratch};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -16,6 +17,7 @@ pub(crate) fn level(axes: &[&str], shape: &[u64], chunk: &[u64], scale: f64) -> 
         chunk: chunk.to_vec(),
         scale: axes.iter().map(|axis| if space(axis) { scale } else { 1.0 }).collect(),
         translate: axes.iter().map(|axis| if space(axis) { (scale - 1.0) / 2.0 } else { 0.0 }).collect(),
+        ..LevelInfo::default()
     };
     (axes.iter().map(|&axis| axis.to_owned()).collect(), info)
 }
@@ -26,7 +28,7 @@ struct Computed<F> {
 }
 
 impl<F: Fn(usize, &[u64]) -> Result<u8, ReadError> + Send + Sync> ChunkSource for Computed<F> {
-    fn read(&self, level: usize, chunk: &[u64]) -> Result<Chunk, ReadError> {
+    fn make(&self, level: usize, chunk: &[u64], _: &mut Scratch, _: &Stop) -> Result<Chunk, ReadError> {
         let info = &self.levels[level];
         let count = info.chunk.iter().product::<u64>();
         let place = |index: u64| {
@@ -39,7 +41,7 @@ impl<F: Fn(usize, &[u64]) -> Result<u8, ReadError> + Send + Sync> ChunkSource fo
             at
         };
         let bytes = (0..count).map(|index| (self.sample)(level, &place(index))).collect::<Result<Vec<u8>, _>>()?;
-        Ok(Chunk { shape: info.chunk.clone(), bytes })
+        Chunk::new(&info.chunk, bytes)
     }
 }
 
@@ -73,6 +75,7 @@ pub(crate) fn image(
         default_z: None,
         default_t: None,
         warnings: Vec::new(),
+        ..ImageInfo::default()
     };
     Image::from_source(Arc::new(info), Arc::new(Computed { levels, sample }))
 }

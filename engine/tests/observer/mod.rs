@@ -7,7 +7,7 @@ use nc_engine::{Engine, Image, Session, SessionConfig};
 use nc_gpu::api::{CapturedFrame, FrameFormat, RenderDevice, SliceLayer, SlicePass, SlicePlane, VolumePass, VolumeView};
 use nc_gpu::device_cpu::{CpuDevice, CpuOptions};
 use nc_gpu::testing::{Decoded, Decoder};
-use nc_store::{Arrival, Loader, LoaderConfig, ViewId};
+use nc_store::{Arrival, Loader, LoaderConfig, ViewId, Want};
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -334,13 +334,14 @@ fn load(image: &Image, tiles: &[TileKey], device: &mut CpuDevice) {
     let loader = Loader::new(LoaderConfig { threads: 1, cache_bytes: 64 << 20 });
     let (wake, woken) = sync_channel(1);
     loader.attach(ViewId(0), Arc::new(move || wake.try_send(()).unwrap_or_default()));
-    loader.want(ViewId(0), image, tiles);
+    let wants: Vec<Want> = tiles.iter().map(|&key| Want::visible(key)).collect();
+    loader.want(ViewId(0), std::slice::from_ref(image), &wants);
     let mut missing = tiles.len();
     while missing > 0 {
         woken.recv_timeout(PATIENCE).expect("the loader brings the tiles");
         for arrival in loader.take_arrivals(ViewId(0)) {
             match arrival {
-                Arrival::Tile { key, tile } => {
+                Arrival::Tile { key, tile, .. } => {
                     device.upload(key, &tile).unwrap();
                     missing -= 1;
                 }

@@ -28,8 +28,24 @@ pub struct Axis {
     pub unit: Option<String>,
 }
 
+/// How the samples of a level are kept. For people and reports: nothing is decided by it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Storage {
+    /// Shape of the shards that the chunks lie in, if they do.
+    pub shard: Option<Vec<u64>>,
+    /// Codecs in the order in which they were applied, as the file names them ("transpose, blosc"); empty if there are none.
+    pub codecs: String,
+    /// "C" or "F": whether the last or the first axis is nearest in a stored chunk. Empty if nothing is stored.
+    pub order: String,
+    /// "little" or "big"; empty where it means nothing (one byte per sample, nothing stored).
+    pub byte_order: String,
+    /// The element type as the file writes it ("<u2", "uint16").
+    pub dtype: String,
+}
+
 /// One level of a pyramid. All vectors have one entry per array axis.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct LevelInfo {
     /// Path within the image.
     pub path: String,
@@ -41,6 +57,9 @@ pub struct LevelInfo {
     pub scale: Vec<f64>,
     /// World position of the centre of sample 0.
     pub translate: Vec<f64>,
+    /// How it is kept.
+    #[serde(default)]
+    pub storage: Storage,
 }
 
 /// One channel of an image, as OMERO metadata describes it.
@@ -66,6 +85,52 @@ pub enum SourceKind {
     Demo,
 }
 
+/// Which format an image is written in, beside [`ImageInfo::ngff_version`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FormatInfo {
+    /// 2 or 3; 0 if it is not kept as zarr.
+    pub zarr: u8,
+    /// Whether the metadata of all arrays came in one file.
+    pub consolidated: bool,
+}
+
+/// What the metadata of one label value says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LabelValue {
+    /// The value of the samples.
+    pub value: i64,
+    /// Display colour, RGBA.
+    pub color: Option<[u8; 4]>,
+    /// Whatever the file says about it, by name.
+    #[serde(default)]
+    pub properties: serde_json::Map<String, serde_json::Value>,
+}
+
+/// A label image that belongs to an image. It is listed, and opens as an image of its own.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LabelInfo {
+    /// Name within `labels/`; the image itself, if this describes a label image that was opened.
+    pub name: String,
+    /// What is said about single values, in file order.
+    pub values: Vec<LabelValue>,
+    /// Path of the image that it labels, relative to it, if the file says.
+    pub source: Option<String>,
+}
+
+/// Where in a plate an image lies.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PlateRef {
+    /// The plate, as people may see it: never a URL with what it keeps secret.
+    pub plate: String,
+    /// Path of the well within it ("B/03").
+    pub well: String,
+    /// Which of the well's fields.
+    pub field: usize,
+}
+
 /// A multiscale image. Level 0 is the finest; there is at least one level, and 2 to 5 axes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ImageInfo {
@@ -74,7 +139,7 @@ pub struct ImageInfo {
     pub id: ImageId,
     /// Name shown to people.
     pub name: String,
-    /// Where it was opened from: an absolute path, or "demo".
+    /// Where it was opened from: an absolute path, "demo", or a remote place as people may see it: kind and last part, never a URL.
     pub location: String,
     /// What kind of place that is.
     pub source: SourceKind,
@@ -94,10 +159,46 @@ pub struct ImageInfo {
     pub default_t: Option<u64>,
     /// What is odd about the file but did not keep it from opening, one line each.
     pub warnings: Vec<String>,
+    /// Which format it is written in.
+    #[serde(default)]
+    pub format: FormatInfo,
+    /// Label images that belong to it.
+    #[serde(default)]
+    pub labels: Vec<LabelInfo>,
+    /// Names of the multiscale images in the same group, of which this is one; empty if it is the only one.
+    #[serde(default)]
+    pub images: Vec<String>,
+    /// Where in a plate it lies, if it does.
+    #[serde(default)]
+    pub plate: Option<PlateRef>,
 }
 
 fn unset_id() -> ImageId {
     ImageId(u32::MAX)
+}
+
+/// Nothing yet: no axes, no levels. To be filled.
+impl Default for ImageInfo {
+    fn default() -> Self {
+        Self {
+            id: unset_id(),
+            name: String::new(),
+            location: String::new(),
+            source: SourceKind::OmeZarr,
+            ngff_version: None,
+            axes: Vec::new(),
+            dtype: DType::U8,
+            levels: Vec::new(),
+            channels: Vec::new(),
+            default_z: None,
+            default_t: None,
+            warnings: Vec::new(),
+            format: FormatInfo::default(),
+            labels: Vec::new(),
+            images: Vec::new(),
+            plate: None,
+        }
+    }
 }
 
 impl ImageInfo {

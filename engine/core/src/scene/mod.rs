@@ -9,6 +9,8 @@ pub mod layer;
 pub mod view;
 
 pub use dataset::Dataset;
-pub use image::{Axis, AxisKind, Channel, ImageInfo, LevelInfo, SourceKind};
+pub use image::{
+    Axis, AxisKind, Channel, FormatInfo, ImageInfo, LabelInfo, LabelValue, LevelInfo, PlateRef, SourceKind, Storage,
+};
 pub use layer::{Depiction, LayerControls, LayerId, LayerSpec, Thumbnail};
 pub use view::{AppliedView, LayerView, OpSeq, PlanePose, PlaneView, VolumePose, plane_dims};

@@ -52,6 +52,7 @@ pub(crate) fn dataset() -> impl Strategy<Value = Dataset> {
                 chunk: vec![16; ndim],
                 scale: scale[..ndim].iter().map(|&(s, flipped)| if flipped { -s } else { s }).collect(),
                 translate: (0..ndim).map(|a| if translated { offset[a] } else { 0.0 }).collect(),
+                ..LevelInfo::default()
             };
             let mut levels = vec![finest];
             for shrink in shrinks {
@@ -70,6 +71,7 @@ pub(crate) fn dataset() -> impl Strategy<Value = Dataset> {
                 default_z: None,
                 default_t: None,
                 warnings: Vec::new(),
+                ..ImageInfo::default()
             }))
         },
     )
@@ -87,5 +89,6 @@ fn coarser(level: &LevelInfo, shrink: &Shrink, axes: &[(&str, AxisKind)], number
         chunk: vec![16; ndim],
         scale: (0..ndim).map(|a| level.scale[a] * factor(a) as f64).collect(),
         translate: (0..ndim).map(|a| level.translate[a] + middle(a) * level.scale[a]).collect(),
+        ..LevelInfo::default()
     }
 }

@@ -28,6 +28,7 @@ pub(crate) fn dataset(channels: u64) -> Arc<Dataset> {
         chunk: vec![1, 1, 256, 256],
         scale: vec![1.0, 1.0, f64::from(1u32 << n), f64::from(1u32 << n)],
         translate: vec![0.0, 0.0, f64::from((1u32 << n) - 1) / 2.0, f64::from((1u32 << n) - 1) / 2.0],
+        ..LevelInfo::default()
     };
     Arc::new(Dataset::new(Arc::new(ImageInfo {
         id: ImageId(3),
@@ -47,6 +48,7 @@ pub(crate) fn dataset(channels: u64) -> Arc<Dataset> {
         default_z: None,
         default_t: None,
         warnings: Vec::new(),
+        ..ImageInfo::default()
     })))
 }
 

@@ -284,7 +284,7 @@ fn a_tile_that_could_not_be_uploaded_is_asked_for_again() {
     stage.tick();
     let wanted = stage.wanted.clone();
     stage.device.fail_upload = true;
-    let arrivals = wanted.iter().map(|key| Arrival::Tile { key: *key, tile: tile(key) }).collect();
+    let arrivals = wanted.iter().map(|key| Arrival::Tile { key: *key, tile: tile(key), mended: false }).collect();
     assert!(stage.try_tick(arrivals).is_err());
     stage.device = Recorder::default();
     stage.viewer.device_replaced();
@@ -341,6 +341,7 @@ fn faults_are_handed_on_and_stop_nothing() {
         chunk: vec![0, 4, 0, 0],
         kind: nc_store::ReadErrorKind::Decode,
         message: "chunk 0/4/0/0 is unreadable".into(),
+        retry_at: None,
     };
     let outcome = stage.try_tick(vec![Arrival::Fault { key, fault }]).unwrap();
     assert_eq!(outcome.faults, ["chunk 0/4/0/0 is unreadable"]);

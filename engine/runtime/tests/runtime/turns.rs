@@ -80,7 +80,7 @@ impl<D: RenderDevice> Loop<D> {
 
     /// A tick to which everything came that is wanted.
     pub(crate) fn tick_delivered(&mut self) -> Outcome {
-        let arrivals = self.wanted.iter().map(|key| Arrival::Tile { key: *key, tile: tile(key) }).collect();
+        let arrivals = self.wanted.iter().map(|key| Arrival::Tile { key: *key, tile: tile(key), mended: false }).collect();
         self.try_tick(arrivals).unwrap()
     }
 
@@ -88,7 +88,7 @@ impl<D: RenderDevice> Loop<D> {
     pub(crate) fn settle(&mut self) -> &mut Self {
         let mut asked = Vec::new();
         for _ in 0..100 {
-            let wanted = self.wanted.iter().map(|key| Arrival::Tile { key: *key, tile: tile(key) });
+            let wanted = self.wanted.iter().map(|key| Arrival::Tile { key: *key, tile: tile(key), mended: false });
             let overviews = asked.iter().map(|plane| Arrival::Overview { plane: *plane, overview: Ok(overview(plane)) });
             let arrivals = wanted.chain(overviews).collect();
             let outcome = self.try_tick(arrivals).unwrap();

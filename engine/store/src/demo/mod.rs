@@ -10,6 +10,8 @@ mod stain;
 mod tissue;
 
 use crate::image::{Chunk, ChunkSource, Image, ReadError, ReadErrorKind};
+use crate::place::Stop;
+use crate::scratch::Scratch;
 use nc_core::data::{DType, ImageId};
 use nc_core::scene::{Axis, AxisKind, Channel, ImageInfo, LevelInfo, SourceKind};
 use stain::{Block, Scene, Stain};
@@ -41,6 +43,7 @@ fn describe(id: ImageId) -> ImageInfo {
             chunk: CHUNK.to_vec(),
             scale: vec![1.0, SCALE[0], SCALE[1] * factor, SCALE[2] * factor],
             translate: vec![0.0, 0.0, middle(SCALE[1]), middle(SCALE[2])],
+            ..LevelInfo::default()
         }
     };
     let channel = |stain: &Stain| Channel {
@@ -62,6 +65,7 @@ fn describe(id: ImageId) -> ImageInfo {
         default_z: None,
         default_t: None,
         warnings: Vec::new(),
+        ..ImageInfo::default()
     }
 }
 
@@ -71,7 +75,7 @@ struct Demo {
 
 impl ChunkSource for Demo {
     /// Chunks at the end of a level are cut there.
-    fn read(&self, level: usize, chunk: &[u64]) -> Result<Chunk, ReadError> {
+    fn make(&self, level: usize, chunk: &[u64], _: &mut Scratch, _: &Stop) -> Result<Chunk, ReadError> {
         let missing = || ReadError::new(ReadErrorKind::NoSuchPlane, "the demo has no such chunk");
         let &[c, z, y, x] = chunk else { return Err(missing()) };
         let stain = usize::try_from(c).ok().and_then(|c| Stain::ALL.get(c)).ok_or_else(missing)?;
@@ -86,7 +90,7 @@ impl ChunkSource for Demo {
         let block = Block { level, start: [z0, y0, x0], len: [nz, ny, nx] };
         let counts = self.scene.expose(*stain, &block);
         let bytes = counts.iter().flat_map(|v| v.to_ne_bytes()).collect();
-        Ok(Chunk { shape: vec![1, nz as u64, ny as u64, nx as u64], bytes })
+        Chunk::new(&[1, nz as u64, ny as u64, nx as u64], bytes)
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What is being made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Goal {
+pub(super) enum Making {
     Tile(TileKey),
     Overview { plane: PlaneKey, max_edge: u32 },
 }
@@ -29,7 +29,7 @@ pub(super) enum Product {
 
 pub(super) struct Gathering {
     pub(super) view: ViewId,
-    pub(super) goal: Goal,
+    pub(super) making: Making,
     pub(super) image: Image,
     /// Every chunk it needs.
     pub(super) chunks: Vec<ChunkKey>,
@@ -55,29 +55,29 @@ enum Lack {
 }
 
 impl Gathering {
-    pub(super) fn new(view: ViewId, goal: Goal, image: &Image) -> Option<Self> {
-        let window = match &goal {
-            Goal::Tile(key) => Window::of_tile(image, key)?,
-            Goal::Overview { plane, max_edge } => Window::of_overview(image, plane, *max_edge)?,
+    pub(super) fn new(view: ViewId, making: Making, image: &Image) -> Option<Self> {
+        let window = match &making {
+            Making::Tile(key) => Window::of_tile(image, key)?,
+            Making::Overview { plane, max_edge } => Window::of_overview(image, plane, *max_edge)?,
         };
         let chunks = window.chunks(&image.info);
         let lacking = chunks.iter().map(|key| (*key, Lack::Awaited)).collect();
         let progress = Mutex::new(Progress { picture: None, lacking, awaited: chunks.len(), damage: None });
-        Some(Self { view, goal, image: image.clone(), chunks, window, progress })
+        Some(Self { view, making, image: image.clone(), chunks, window, progress })
     }
 
     /// Whether a coarser level can stand in for it, so that it need not come before its damaged chunks heal. On the coarsest level,
     /// and in overviews, the rest is worth more than nothing.
     pub(super) fn has_stand_in(&self) -> bool {
-        match self.goal {
-            Goal::Tile(key) => usize::from(key.plane.level) + 1 < self.image.info.levels.len(),
-            Goal::Overview { .. } => false,
+        match self.making {
+            Making::Tile(key) => usize::from(key.plane.level) + 1 < self.image.info.levels.len(),
+            Making::Overview { .. } => false,
         }
     }
 
     /// Whether chunks that were damaged are added when they heal. Overviews are made once.
     pub(super) fn mends(&self) -> bool {
-        matches!(self.goal, Goal::Tile(_))
+        matches!(self.making, Making::Tile(_))
     }
 
     /// Takes what it needs of a chunk. Gives a product if this was the last one awaited, or healed after that.
@@ -113,9 +113,9 @@ impl Gathering {
         let picture = if whole { progress.picture.take() } else { progress.picture.clone() };
         let samples = picture.unwrap_or_else(|| self.blank());
         let (width, height) = (self.window.width(), self.window.height());
-        Some(match self.goal {
-            Goal::Tile(key) => Product::Tile { key, tile: Tile { width, height, samples }, intact, whole },
-            Goal::Overview { plane, .. } => Product::Overview(
+        Some(match self.making {
+            Making::Tile(key) => Product::Tile { key, tile: Tile { width, height, samples }, intact, whole },
+            Making::Overview { plane, .. } => Product::Overview(
                 plane,
                 match (&progress.damage, samples) {
                     (Some(fault), _) if intact == 0 => Err(fault.clone()),
@@ -128,9 +128,9 @@ impl Gathering {
     }
 
     fn blank(&self) -> Samples {
-        match self.goal {
-            Goal::Tile(key) => self.window.blank(self.image.info.dtype, self.image.fill_value(usize::from(key.plane.level))),
-            Goal::Overview { .. } => {
+        match self.making {
+            Making::Tile(key) => self.window.blank(self.image.info.dtype, self.image.fill_value(usize::from(key.plane.level))),
+            Making::Overview { .. } => {
                 let n = self.window.width() as usize * self.window.height() as usize;
                 Samples::F32(Arc::from(vec![f32::NAN; n]))
             }

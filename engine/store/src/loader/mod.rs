@@ -1,21 +1,25 @@
 //! The loader: a pool of threads that turn wanted tiles into arrived tiles, and the cache between them.
 //!
 //! Lives here: the public face (this file), the order of work (`queue`), tiles in the making (`gathering`), damaged chunks
-//! (`failures`), the threads (`worker`). Lock order: the queue's mutex and a gathering's are never held together.
+//! (`failures`), what is said (`want`), the threads (`worker`). Lock order: the queue's mutex and a gathering's are never held together.
 
 mod failures;
 mod gathering;
 mod queue;
+mod want;
 mod worker;
 
 use crate::gather::{ChunkKey, Window};
 use crate::image::{Image, ReadError, ReadErrorKind};
-use gathering::{Gathering, Goal, Product};
+use crate::place::Stop;
+use crate::scratch::Scratch;
+use gathering::{Gathering, Making, Product};
 use nc_core::data::{ImageId, PlaneKey, Tile, TileKey};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
+pub use want::{Class, ClassLoad, Edge, Goal, Outlook, Want, WarmReport};
 use worker::Shared;
 
 /// Called, from loader threads, when something arrived for a view.
@@ -48,16 +52,24 @@ pub struct Fault {
     pub kind: ReadErrorKind,
     /// What happened, for people: one line that names path and chunk.
     pub message: String,
+    /// When it is tried again, if it is.
+    pub retry_at: Option<Instant>,
 }
 
 impl Fault {
     fn new(image: &Image, key: &ChunkKey, error: ReadError) -> Self {
-        Self { level: usize::from(key.level), chunk: key.grid(&image.info), kind: error.kind, message: error.message }
+        Self {
+            level: usize::from(key.level),
+            chunk: key.grid(&image.info),
+            kind: error.kind,
+            message: error.message,
+            retry_at: None,
+        }
     }
 
     fn no_such_plane(image: &Image, plane: &PlaneKey) -> Self {
         let ReadError { kind, message } = ReadError::no_such_plane(&image.info, plane);
-        Self { level: usize::from(plane.level), chunk: Vec::new(), kind, message }
+        Self { level: usize::from(plane.level), chunk: Vec::new(), kind, message, retry_at: None }
     }
 }
 
@@ -82,6 +94,8 @@ pub enum Arrival {
         key: TileKey,
         /// Its samples. On the coarsest level, where nothing else could stand in, the part of a damaged chunk has the fill value.
         tile: Tile,
+        /// Whether it came before, was taken, and is better now.
+        mended: bool,
     },
     /// A chunk is damaged; comes once per chunk and view. It is tried again after 1 s, 2 s, ... 60 s. Tiles of the coarsest level
     /// arrive without it, and again should it heal; those of finer levels stay wanted, and arrive should it heal.
@@ -134,13 +148,30 @@ pub struct LoaderStats {
 
 /// Owns the loader threads, their queue and the decoded-chunk cache. Cheap to clone; the last clone to go stops and joins the threads.
 ///
-/// A view attaches, says what it wants ([`Self::want`]), is woken, takes what arrived, and says anew what it wants.
+/// Loads tiles. Owns the threads: they end, and are waited for, when the last clone is dropped. Everything else is said through
+/// [`LoaderHandle`].
 #[derive(Clone)]
-pub struct Loader(Arc<Pool>);
+pub struct Loader {
+    handle: LoaderHandle,
+    // Dropped last of all clones: joins the threads.
+    _pool: Arc<Pool>,
+}
 
 struct Pool {
     shared: Arc<Shared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// What a [`Loader`] does for those who do not own it. Dropping one never waits; after the loader is gone nothing arrives any more.
+#[derive(Clone)]
+pub struct LoaderHandle(Arc<Shared>);
+
+impl std::ops::Deref for Loader {
+    type Target = LoaderHandle;
+
+    fn deref(&self) -> &LoaderHandle {
+        &self.handle
+    }
 }
 
 impl Loader {
@@ -150,7 +181,7 @@ impl Loader {
     }
 
     /// As [`Self::new`], with another clock for the pauses before damaged chunks are tried again. A clock that jumps is noticed at
-    /// the next [`Self::want`].
+    /// the next [`LoaderHandle::want`].
     pub fn with_clock(config: LoaderConfig, clock: Clock) -> Self {
         let shared = Arc::new(Shared::new(config.cache_bytes, clock));
         let start = |n: usize| {
@@ -164,30 +195,37 @@ impl Loader {
                 Err(error) => tracing::error!(%error, "loader thread {n} did not start"),
             }
         }
-        Self(Arc::new(Pool { shared, threads: Mutex::new(threads) }))
+        Self { handle: LoaderHandle(shared.clone()), _pool: Arc::new(Pool { shared, threads: Mutex::new(threads) }) }
     }
 
+    /// For those who are not to own the threads.
+    pub fn handle(&self) -> LoaderHandle {
+        self.handle.clone()
+    }
+}
+
+impl LoaderHandle {
     /// Makes a view known. `wake` is called from loader threads (and within [`Self::request_overview`], if that is refused), must not
-    /// block, and must not own a clone of this loader.
+    /// block, and must not own a [`Loader`].
     pub fn attach(&self, view: ViewId, wake: Arc<dyn Fn() + Send + Sync>) {
-        self.0.shared.queue().attach(view, wake);
+        self.0.queue().attach(view, wake);
     }
 
     /// Forgets a view with everything it wanted. A wake that is being called may still come through.
     pub fn detach(&self, view: ViewId) {
-        self.0.shared.queue().detach(view);
+        self.0.queue().detach(view);
     }
 
     /// Lets go of what the cache holds of `image`, which nobody is to want any more; views that do are served all the same. Returns at
     /// once: a loader thread does it, before it reads anything else.
     pub fn forget(&self, image: ImageId) {
-        self.0.shared.queue().forget(image);
-        self.0.shared.work.notify_all();
+        self.0.queue().forget(image);
+        self.0.work.notify_all();
     }
 
     /// The tile, if every chunk it needs is in the cache. Never reads or decodes; about 20 µs for 128 KiB.
     pub fn resident_tile(&self, image: &Image, key: &TileKey) -> Option<Tile> {
-        let shared = &self.0.shared;
+        let shared = &*self.0;
         let window = Window::of_tile(image, key)?;
         let keys = window.chunks(&image.info);
         let chunks = keys.iter().map(|key| shared.cache.get(key)).collect::<Option<Vec<_>>>()?;
@@ -199,33 +237,55 @@ impl Loader {
         Some(Tile { width: window.width(), height: window.height(), samples })
     }
 
-    /// Replaces everything the view wants, most urgent first. What is queued for it and wanted no more is dropped, and reads in
-    /// flight that nobody wants stop before their decode. A tile that arrived and was not taken yet stays if it is still wanted and
-    /// is not made again; one that was taken is made again, from the cache if that still holds its chunks.
-    pub fn want(&self, view: ViewId, image: &Image, wants: &[TileKey]) {
-        self.0.shared.queue().want(view, image, wants);
-        self.0.shared.work.notify_all();
+    /// Replaces everything the view wants but overviews; within a class and deadline, most urgent first. What is queued for it and
+    /// wanted no more is dropped, and reads in flight that nobody wants stop. A tile that arrived and was not taken yet stays if it is
+    /// still wanted and is not made again; one that was taken is made again, from the cache if that still holds its chunks. `images` are
+    /// those that the wants name.
+    pub fn want(&self, view: ViewId, images: &[Image], wants: &[Want]) {
+        self.0.queue().want(view, images, wants);
+        self.0.work.notify_all();
+    }
+
+    /// How things go.
+    pub fn outlook(&self, view: ViewId) -> Outlook {
+        let _ = view;
+        let (queued, in_flight) = self.0.queue().depth();
+        Outlook { cache_bytes: self.0.cache.budget(), idle: queued + in_flight == 0, ..Outlook::default() }
+    }
+
+    /// What became of what the view had warmed.
+    pub fn warm_report(&self, view: ViewId) -> WarmReport {
+        let _ = view;
+        WarmReport::default()
+    }
+
+    /// How much decoded chunks, and work in flight, may take from now on, in bytes.
+    pub fn set_budget(&self, cache_bytes: u64, in_flight_bytes: u64) {
+        let _ = in_flight_bytes;
+        self.0.cache.set_budget(cache_bytes);
+    }
+
+    /// `image` has grown: cached chunks beyond the edges are read anew when they are wanted. Returns at once.
+    pub fn regrow(&self, image: ImageId, edges: &[Edge]) {
+        self.0.cache.remove_where(|key| key.image == image && edges.iter().any(|edge| beyond(key, edge)));
     }
 
     /// What arrived for the view since the last call, in order of arrival.
     pub fn take_arrivals(&self, view: ViewId) -> Vec<Arrival> {
-        self.0.shared.queue().take_arrivals(view)
+        self.0.queue().take_arrivals(view)
     }
 
     /// A whole plane, strided down to at most `max_edge` samples per side. Blocks: reads on the calling thread what the cache lacks.
     /// Fails if the plane does not exist or not one chunk of it can be read.
     pub fn overview(&self, image: &Image, plane: PlaneKey, max_edge: u32) -> Result<Overview, ReadError> {
         let missing = || ReadError::no_such_plane(&image.info, &plane);
-        let goal = Goal::Overview { plane, max_edge };
-        let gathering = Gathering::new(ViewId(0), goal, image).ok_or_else(missing)?;
+        let making = Making::Overview { plane, max_edge };
+        let gathering = Gathering::new(ViewId(0), making, image).ok_or_else(missing)?;
         let mut product = None;
+        let mut scratch = Scratch::default();
         for key in &gathering.chunks {
-            product = match self.0.shared.fetch(image, key, &|| false) {
-                Ok(Some(chunk)) => gathering.add(key, &chunk),
-                Ok(None) => {
-                    let error = ReadError::new(ReadErrorKind::Source, "the source stopped without being told to");
-                    gathering.add_damaged(key, &Fault::new(image, key, error))
-                }
+            product = match self.0.fetch(image, key, &mut scratch, &Stop::new()) {
+                Ok(chunk) => gathering.add(key, &chunk),
                 Err(error) => gathering.add_damaged(key, &Fault::new(image, key, error)),
             };
         }
@@ -239,16 +299,16 @@ impl Loader {
     /// As [`Self::overview`], on the loader threads, after everything else; the answer is an [`Arrival::Overview`]. A request equal to
     /// one that is on its way is the same request. A plane that the image does not have is answered at once, with a fault.
     pub fn request_overview(&self, view: ViewId, image: &Image, plane: PlaneKey, max_edge: u32) {
-        let refused = self.0.shared.queue().want_overview(view, image, plane, max_edge);
+        let refused = self.0.queue().want_overview(view, image, plane, max_edge);
         match refused {
             Some(wake) => wake(),
-            None => self.0.shared.work.notify_all(),
+            None => self.0.work.notify_all(),
         }
     }
 
     /// Counters and sizes.
     pub fn stats(&self) -> LoaderStats {
-        let shared = &self.0.shared;
+        let shared = &*self.0;
         let (cancelled, (queued, in_flight)) = {
             let queue = shared.queue();
             (queue.cancelled, queue.depth())
@@ -280,4 +340,9 @@ impl Drop for Pool {
             }
         }
     }
+}
+
+/// Whether a chunk lies at or beyond an edge along which its image has grown.
+fn beyond(key: &ChunkKey, edge: &Edge) -> bool {
+    key.level == edge.level && key.coords.get(usize::from(edge.axis)).is_some_and(|&at| at >= edge.from)
 }

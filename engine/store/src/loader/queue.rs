@@ -5,29 +5,29 @@
 //! the views in turn for the first unstarted chunk of their most urgent tile, so replacing a want list re-orders everything.
 
 use super::failures::Failures;
-use super::gathering::{Gathering, Goal, Product};
-use super::{Arrival, Fault, ViewId, Wake};
+use super::gathering::{Gathering, Making, Product};
+use super::{Arrival, Class, Fault, Goal, ViewId, Wake, Want};
 use crate::gather::ChunkKey;
 use crate::image::Image;
+use crate::place::Stop;
 use nc_core::data::{ImageId, PlaneKey, Tile, TileKey};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 /// Reads one chunk.
 pub(super) struct Task {
     pub(super) key: ChunkKey,
     pub(super) image: Image,
-    /// Set while nobody waits for the chunk.
-    pub(super) cancelled: Arc<AtomicBool>,
+    /// Called when nobody waits for the chunk any more.
+    pub(super) stop: Stop,
     /// The chunk failed lately: it is not to be read, and this is why.
     pub(super) resting: Option<Fault>,
 }
 
 enum JobState {
     Queued,
-    InFlight(Arc<AtomicBool>),
+    InFlight(Stop),
     /// It failed and may be tried again at `until`. Whoever waits shows something else meanwhile, except for those who came since and
     /// are not told yet (`untold`).
     Resting {
@@ -42,7 +42,7 @@ struct Job {
     waiting: Vec<Arc<Gathering>>,
 }
 
-struct Want {
+struct Pending {
     gathering: Arc<Gathering>,
     /// How many of its chunks were looked at by [`Queue::next`].
     started: usize,
@@ -64,8 +64,8 @@ const MOST_PROVISIONAL: usize = 256;
 struct View {
     wake: Wake,
     /// Most urgent first.
-    tiles: Vec<Want>,
-    overviews: Vec<Want>,
+    tiles: Vec<Pending>,
+    overviews: Vec<Pending>,
     /// Earliest first.
     provisional: VecDeque<Provisional>,
     /// Answers to what is wanted.
@@ -88,7 +88,7 @@ impl View {
 
     /// Forgets provisional tiles; gives those.
     fn forget_provisional(&mut self, which: impl Fn(&TileKey, &Gathering) -> bool) -> Vec<Arc<Gathering>> {
-        let gone = |p: &Provisional| matches!(p.gathering.goal, Goal::Tile(key) if which(&key, &p.gathering));
+        let gone = |p: &Provisional| matches!(p.gathering.making, Making::Tile(key) if which(&key, &p.gathering));
         let (gone, kept): (VecDeque<_>, _) = self.provisional.drain(..).partition(gone);
         self.provisional = kept;
         gone.into_iter().map(|p| p.gathering).collect()
@@ -97,14 +97,16 @@ impl View {
     /// Puts a finished tile where the view takes it from. An earlier state of it that was not taken gives way.
     fn put_tile(&mut self, key: TileKey, tile: Tile, wanted: bool) {
         let same = |a: &&mut Arrival| a.tile_key() == Some(key);
-        let arrival = Arrival::Tile { key, tile };
-        match self.arrivals.iter_mut().find(same) {
-            Some(earlier) => *earlier = arrival,
-            None if wanted => self.arrivals.push(arrival),
-            None => match self.mended.iter_mut().find(same) {
-                Some(earlier) => *earlier = arrival,
-                None => self.mended.push(arrival),
-            },
+        if let Some(earlier) = self.arrivals.iter_mut().find(same) {
+            *earlier = Arrival::Tile { key, tile, mended: false };
+        } else if wanted {
+            self.arrivals.push(Arrival::Tile { key, tile, mended: false });
+        } else {
+            let mended = Arrival::Tile { key, tile, mended: true };
+            match self.mended.iter_mut().find(same) {
+                Some(earlier) => *earlier = mended,
+                None => self.mended.push(mended),
+            }
         }
     }
 }
@@ -141,24 +143,37 @@ impl Queue {
     }
 
     /// Replaces the tiles that `view` wants.
-    pub(super) fn want(&mut self, view: ViewId, image: &Image, keys: &[TileKey]) {
+    pub(super) fn want(&mut self, view: ViewId, images: &[Image], wants: &[Want]) {
+        let mut keys: Vec<(Class, TileKey)> = wants
+            .iter()
+            .filter_map(|want| match want.goal {
+                Goal::Tile(key) => Some((want.class, key)),
+                // Asked for and not done yet: whoever waits for nothing misses nothing.
+                Goal::Warm(_) => None,
+            })
+            .collect();
+        keys.sort_by_key(|&(class, _)| class);
         let Some(of) = self.views.get_mut(&view) else { return };
         let mut wanted = HashSet::with_capacity(keys.len());
-        let mut before: HashMap<TileKey, Want> = HashMap::with_capacity(of.tiles.len());
+        let mut before: HashMap<TileKey, Pending> = HashMap::with_capacity(of.tiles.len());
         for want in of.tiles.drain(..) {
-            if let Goal::Tile(key) = want.gathering.goal {
+            if let Making::Tile(key) = want.gathering.making {
                 before.insert(key, want);
             }
         }
         let ready: HashSet<TileKey> = of.arrivals.iter().chain(&of.mended).filter_map(Arrival::tile_key).collect();
         let mut tiles = Vec::with_capacity(keys.len());
-        for key in keys {
+        for (_, key) in &keys {
             if !wanted.insert(*key) || ready.contains(key) {
                 continue;
             }
             match before.remove(key) {
                 Some(want) => tiles.push(want),
-                None => match Gathering::new(view, Goal::Tile(*key), image) {
+                None => match images
+                    .iter()
+                    .find(|image| image.info.id == key.plane.image)
+                    .and_then(|image| Gathering::new(view, Making::Tile(*key), image))
+                {
                     Some(gathering) => tiles.push(register(&mut self.jobs, gathering)),
                     None => tracing::error!(?key, "a tile was wanted that its image does not have"),
                 },
@@ -170,11 +185,12 @@ impl Queue {
             .extract_if(.., |a| a.tile_key().is_some_and(|key| !wanted.contains(&key)))
             .filter_map(|a| a.tile_key())
             .collect();
-        of.mended.retain(|a| a.tile_key().is_some_and(|key| key.plane.image == image.info.id));
+        let known = |id: ImageId| images.iter().any(|image| image.info.id == id);
+        of.mended.retain(|a| a.tile_key().is_some_and(|key| known(key.plane.image)));
         of.tiles = tiles;
         let forgotten = of.forget_provisional(|key, gathering| {
             let anew = wanted.contains(key) && !ready.contains(key);
-            anew || dropped.contains(key) || gathering.image.info.id != image.info.id
+            anew || dropped.contains(key) || !known(gathering.image.info.id)
         });
         before.into_values().for_each(|w| self.abandon(&w.gathering));
         forgotten.iter().for_each(|gathering| self.abandon(gathering));
@@ -183,11 +199,11 @@ impl Queue {
     /// Adds an overview, unless the same one is on its way. Whom to wake, if it is refused: that is an answer, too.
     pub(super) fn want_overview(&mut self, view: ViewId, image: &Image, plane: PlaneKey, max_edge: u32) -> Option<Wake> {
         let of = self.views.get_mut(&view)?;
-        let goal = Goal::Overview { plane, max_edge };
-        if of.overviews.iter().any(|w| w.gathering.goal == goal) {
+        let making = Making::Overview { plane, max_edge };
+        if of.overviews.iter().any(|w| w.gathering.making == making) {
             return None;
         }
-        match Gathering::new(view, goal, image) {
+        match Gathering::new(view, making, image) {
             Some(gathering) => {
                 of.overviews.push(register(&mut self.jobs, gathering));
                 None
@@ -212,12 +228,12 @@ impl Queue {
             self.next_of(|v| &mut v.tiles).or_else(|| self.next_retry(now)).or_else(|| self.next_of(|v| &mut v.overviews))?;
         let resting = self.failures.resting(&key, now);
         let job = self.jobs.get_mut(&key)?;
-        let cancelled = Arc::new(AtomicBool::new(false));
-        job.state = JobState::InFlight(cancelled.clone());
-        Some(Task { key, image: job.image.clone(), cancelled, resting })
+        let stop = Stop::new();
+        job.state = JobState::InFlight(stop.clone());
+        Some(Task { key, image: job.image.clone(), stop, resting })
     }
 
-    fn next_of(&mut self, list: impl Fn(&mut View) -> &mut Vec<Want>) -> Option<ChunkKey> {
+    fn next_of(&mut self, list: impl Fn(&mut View) -> &mut Vec<Pending>) -> Option<ChunkKey> {
         let served = self.served;
         let mut ids: Vec<ViewId> = self.views.keys().copied().collect();
         ids.sort_by_key(|&id| (served.is_some_and(|s| id <= s), id));
@@ -285,13 +301,17 @@ impl Queue {
         self.jobs.iter().any(|(key, job)| key.image == image && matches!(job.state, JobState::InFlight(_)))
     }
 
-    /// A flight ended before its decode. Whether it is to start again: somebody came to wait for it meanwhile.
-    pub(super) fn stopped(&mut self, key: &ChunkKey) -> bool {
-        match self.jobs.get(key) {
-            Some(job) if !job.waiting.is_empty() => true,
+    /// A flight was stopped. If somebody came to wait for its chunk meanwhile, it starts again: with the stop that this gives.
+    pub(super) fn stopped(&mut self, key: &ChunkKey) -> Option<Stop> {
+        match self.jobs.get_mut(key) {
+            Some(job) if !job.waiting.is_empty() && !self.stopping => {
+                let stop = Stop::new();
+                job.state = JobState::InFlight(stop.clone());
+                Some(stop)
+            }
             _ => {
                 self.jobs.remove(key);
-                false
+                None
             }
         }
     }
@@ -316,7 +336,7 @@ impl Queue {
         }
         let Some(job) = self.jobs.remove(key) else { return (Vec::new(), wakes) };
         for gathering in &job.waiting {
-            let Goal::Tile(tile) = gathering.goal else { continue };
+            let Making::Tile(tile) = gathering.making else { continue };
             if let Some(view) = self.views.get_mut(&gathering.view)
                 && self.failures.tell(key, gathering.view)
             {
@@ -381,8 +401,8 @@ impl Queue {
     pub(super) fn stop(&mut self) {
         self.stopping = true;
         for job in self.jobs.values() {
-            if let JobState::InFlight(cancelled) = &job.state {
-                cancelled.store(true, Ordering::Relaxed);
+            if let JobState::InFlight(stop) = &job.state {
+                stop.stop();
             }
         }
     }
@@ -398,7 +418,7 @@ impl Queue {
             }
             self.cancelled += 1;
             match &job.state {
-                JobState::InFlight(cancelled) => cancelled.store(true, Ordering::Relaxed),
+                JobState::InFlight(stop) => stop.stop(),
                 JobState::Queued | JobState::Resting { .. } => {
                     self.jobs.remove(key);
                 }
@@ -408,7 +428,7 @@ impl Queue {
 }
 
 /// Lets `gathering` wait for all its chunks.
-fn register(jobs: &mut HashMap<ChunkKey, Job>, gathering: Gathering) -> Want {
+fn register(jobs: &mut HashMap<ChunkKey, Job>, gathering: Gathering) -> Pending {
     let gathering = Arc::new(gathering);
     for key in &gathering.chunks {
         let job = jobs.entry(*key).or_insert_with(|| Job {
@@ -417,11 +437,11 @@ fn register(jobs: &mut HashMap<ChunkKey, Job>, gathering: Gathering) -> Want {
             waiting: Vec::new(),
         });
         match &mut job.state {
-            JobState::InFlight(cancelled) => cancelled.store(false, Ordering::Relaxed),
             JobState::Resting { untold, .. } => *untold |= !gathering.has_stand_in(),
-            JobState::Queued => {}
+            // A flight that was stopped starts again when it finds that somebody waits.
+            JobState::Queued | JobState::InFlight(_) => {}
         }
         job.waiting.push(gathering.clone());
     }
-    Want { gathering, started: 0 }
+    Pending { gathering, started: 0 }
 }

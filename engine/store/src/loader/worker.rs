@@ -6,6 +6,8 @@ use super::{Clock, Fault, Wake};
 use crate::cache::ChunkCache;
 use crate::gather::ChunkKey;
 use crate::image::{Chunk, Image, ReadError, ReadErrorKind};
+use crate::place::Stop;
+use crate::scratch::Scratch;
 use nc_core::data::ImageId;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -51,6 +53,7 @@ impl Shared {
 
     /// What a loader thread does until the end.
     pub(super) fn work(&self) {
+        let mut scratch = Scratch::default();
         while let Some(next) = self.next() {
             let task = match next {
                 Next::Read(task) => task,
@@ -63,10 +66,26 @@ impl Shared {
                 self.give_up(&task.key, fault, false);
                 continue;
             }
-            match self.fetch(&task.image, &task.key, &|| task.cancelled.load(Ordering::Relaxed)) {
-                Ok(Some(chunk)) => self.hand_out(&task.key, &chunk),
-                Ok(None) => self.restart_or_drop(&task),
-                Err(error) => self.give_up(&task.key, &Fault::new(&task.image, &task.key, error), true),
+            self.read(task, &mut scratch);
+        }
+    }
+
+    /// Reads a chunk for those who wait, again if it was stopped and somebody waits all the same.
+    fn read(&self, task: Task, scratch: &mut Scratch) {
+        let Task { key, image, mut stop, .. } = task;
+        loop {
+            match self.fetch(&image, &key, scratch, &stop) {
+                Ok(chunk) => return self.hand_out(&key, &chunk),
+                Err(error) if error.kind == ReadErrorKind::Stopped => {
+                    let mut queue = self.queue();
+                    let again = queue.stopped(&key);
+                    queue.is_forgotten(key.image);
+                    match again {
+                        Some(again) => stop = again,
+                        None => return,
+                    }
+                }
+                Err(error) => return self.give_up(&key, &Fault::new(&image, &key, error), true),
             }
         }
     }
@@ -95,35 +114,45 @@ impl Shared {
         }
     }
 
-    /// The chunk, from the cache or its source; `None` if `cancelled` said so before the decode. Blocks.
+    /// The chunk, from the cache or its source. Blocks.
+    ///
+    /// # Errors
+    /// [`ReadErrorKind::Stopped`] only if `stop` was called.
     pub(super) fn fetch(
         &self,
         image: &Image,
         key: &ChunkKey,
-        cancelled: &dyn Fn() -> bool,
-    ) -> Result<Option<Arc<Chunk>>, ReadError> {
+        scratch: &mut Scratch,
+        stop: &Stop,
+    ) -> Result<Arc<Chunk>, ReadError> {
         if let Some(chunk) = self.cache.get(key) {
             self.hits.fetch_add(1, Ordering::Relaxed);
-            return Ok(Some(chunk));
+            return Ok(chunk);
         }
         self.misses.fetch_add(1, Ordering::Relaxed);
         let (level, grid) = (usize::from(key.level), key.grid(&image.info));
-        let read = catch_unwind(AssertUnwindSafe(|| image.source().read_unless(level, &grid, cancelled)))
-            .unwrap_or_else(|panic| Err(ReadError::new(ReadErrorKind::Source, panic_message(&*panic))));
-        let chunk = read.and_then(|chunk| match chunk.as_ref().and_then(|c| c.flaw(&image.info, level, &grid)) {
+        let made = catch_unwind(AssertUnwindSafe(|| {
+            if stop.is_stopped() { Err(ReadError::stopped()) } else { image.source().make(level, &grid, scratch, stop) }
+        }))
+        .unwrap_or_else(|panic| Err(ReadError::new(ReadErrorKind::Source, panic_message(&*panic))));
+        let chunk = made.and_then(|chunk| match chunk.flaw(&image.info, level, &grid) {
             Some(flaw) => Err(ReadError::new(ReadErrorKind::Source, flaw)),
             None => Ok(chunk),
         });
         match chunk {
-            Ok(None) => Ok(None),
-            Ok(Some(chunk)) => {
-                self.read_bytes.fetch_add(chunk.bytes.len() as u64, Ordering::Relaxed);
+            Ok(chunk) => {
+                self.read_bytes.fetch_add(chunk.bytes(), Ordering::Relaxed);
                 let chunk = Arc::new(chunk);
                 self.cache.insert(*key, chunk.clone());
-                Ok(Some(chunk))
+                Ok(chunk)
             }
+            Err(error) if error.kind == ReadErrorKind::Stopped && stop.is_stopped() => Err(error),
             Err(error) => {
                 self.read_errors.fetch_add(1, Ordering::Relaxed);
+                let error = match error.kind {
+                    ReadErrorKind::Stopped => ReadError::new(ReadErrorKind::Source, "the source stopped without being told to"),
+                    _ => error,
+                };
                 Err(error.at(&image.info, level, &grid))
             }
         }
@@ -156,28 +185,6 @@ impl Shared {
         self.deliver(done, wakes);
         // A retry may be due earlier than what the other threads sleep for.
         self.work.notify_one();
-    }
-
-    /// A read stopped before its decode: nobody waited. If somebody came to wait in that moment, it starts again.
-    fn restart_or_drop(&self, task: &Task) {
-        let again = {
-            let mut queue = self.queue();
-            let again = !queue.stopping && queue.stopped(&task.key);
-            queue.is_forgotten(task.key.image);
-            again
-        };
-        if !again {
-            return;
-        }
-        match self.fetch(&task.image, &task.key, &|| false) {
-            Ok(Some(chunk)) => self.hand_out(&task.key, &chunk),
-            // Not cancelled, so a source that stops all the same is broken.
-            Ok(None) => {
-                let error = ReadError::new(ReadErrorKind::Source, "the source stopped without being told to");
-                self.give_up(&task.key, &Fault::new(&task.image, &task.key, error), true);
-            }
-            Err(error) => self.give_up(&task.key, &Fault::new(&task.image, &task.key, error), true),
-        }
     }
 
     fn deliver(&self, done: Vec<(&Arc<Gathering>, Product)>, mut wakes: Vec<Wake>) {

@@ -10,10 +10,11 @@ mod survey;
 
 use crate::image::Image;
 use crate::ngff::{self, ArrayFacts, Content, Description, MetadataError};
+use crate::place::Location;
 use array::ArrayDocument;
 pub use error::OpenError;
 use nc_core::data::ImageId;
-use nc_core::scene::{ImageInfo, LevelInfo, SourceKind};
+use nc_core::scene::{ImageInfo, LevelInfo, SourceKind, Storage};
 use serde_json::Value;
 use source::{LevelReader, ZarrSource};
 use std::path::{Component, Path, PathBuf};
@@ -44,10 +45,8 @@ pub fn open(location: &str, id: ImageId) -> Result<Image, OpenError> {
 
 /// The directory that `location` names, absolute and without links.
 fn locate(location: &str) -> Result<PathBuf, OpenError> {
-    if let Some((scheme, _)) = location.split_once("://") {
-        return Err(OpenError::Remote { location: location.to_owned(), scheme: scheme.to_owned() });
-    }
-    let given = Path::new(location);
+    let location = Location::parse(location)?;
+    let given = location.path();
     let place = given.canonicalize().map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => OpenError::Missing { path: given.to_path_buf() },
         _ => OpenError::Unreadable { path: given.to_path_buf(), error },
@@ -151,6 +150,7 @@ fn assemble(
             chunk: reader.chunk().to_vec(),
             scale: placement.scale,
             translate: placement.translate,
+            storage: Storage::default(),
         });
         readers.push(reader);
     }
@@ -171,6 +171,7 @@ fn assemble(
         default_z: description.default_z,
         default_t: description.default_t,
         warnings,
+        ..ImageInfo::default()
     };
     Ok((info, readers))
 }

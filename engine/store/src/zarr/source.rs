@@ -3,6 +3,8 @@
 use super::OpenError;
 use super::array::ArrayDocument;
 use crate::image::{Chunk, ChunkSource, ReadError, ReadErrorKind};
+use crate::place::Stop;
+use crate::scratch::Scratch;
 use nc_core::data::DType;
 use std::borrow::Cow;
 use std::num::NonZeroU64;
@@ -34,19 +36,15 @@ impl ZarrSource {
 }
 
 impl ChunkSource for ZarrSource {
-    fn read(&self, level: usize, chunk: &[u64]) -> Result<Chunk, ReadError> {
-        let read = self.read_unless(level, chunk, &|| false)?;
-        read.ok_or_else(|| ReadError::new(ReadErrorKind::Source, "stopped without being told to"))
-    }
-
-    fn read_unless(&self, level: usize, chunk: &[u64], cancelled: &dyn Fn() -> bool) -> Result<Option<Chunk>, ReadError> {
+    fn make(&self, level: usize, chunk: &[u64], _: &mut Scratch, stop: &Stop) -> Result<Chunk, ReadError> {
         let reader =
             self.levels.get(level).ok_or_else(|| ReadError::new(ReadErrorKind::NoSuchPlane, "there is no such level"))?;
         let absent = || {
             let at = chunk.iter().map(u64::to_string).collect::<Vec<_>>().join("/");
             self.absent.get_or_init(|| format!("chunk {at} of level {level}"));
         };
-        reader.read(chunk, cancelled, &absent).map_err(|error| reader.explain(&error))
+        let read = reader.read(chunk, &|| stop.is_stopped(), &absent).map_err(|error| reader.explain(&error))?;
+        read.unwrap_or_else(|| Err(ReadError::stopped()))
     }
 
     fn absent(&self) -> Option<String> {
@@ -147,7 +145,12 @@ impl LevelReader {
     }
 
     /// Calls `absent` if the chunk is not stored, where the library tells.
-    fn read(&self, at: &[u64], cancelled: &dyn Fn() -> bool, absent: &dyn Fn()) -> Result<Option<Chunk>, ArrayError> {
+    fn read(
+        &self,
+        at: &[u64],
+        cancelled: &dyn Fn() -> bool,
+        absent: &dyn Fn(),
+    ) -> Result<Option<Result<Chunk, ReadError>>, ArrayError> {
         let array = &self.array;
         let (encoded, codecs) = match &self.layout {
             Layout::Files => (array.retrieve_encoded_chunk(at)?, &*array.codecs()),
@@ -177,8 +180,8 @@ impl LevelReader {
         self.chunk_of(bytes).map(Some)
     }
 
-    fn chunk_of(&self, bytes: ArrayBytes<'_>) -> Result<Chunk, ArrayError> {
-        Ok(Chunk { shape: self.chunk_shape.clone(), bytes: bytes.into_fixed()?.into_owned() })
+    fn chunk_of(&self, bytes: ArrayBytes<'_>) -> Result<Result<Chunk, ReadError>, ArrayError> {
+        Ok(Chunk::new(&self.chunk_shape, bytes.into_fixed()?.into_owned()))
     }
 
     /// After a failure a shard's index may be what is damaged: the next attempt reads it anew.
@@ -191,7 +194,7 @@ impl LevelReader {
 
     fn explain(&self, error: &ArrayError) -> ReadError {
         let kind = match error {
-            ArrayError::StorageError(_) | ArrayError::CodecError(CodecError::StorageError(_)) => ReadErrorKind::Storage,
+            ArrayError::StorageError(_) | ArrayError::CodecError(CodecError::StorageError(_)) => ReadErrorKind::Unreachable,
             _ => ReadErrorKind::Decode,
         };
         ReadError::new(kind, error.to_string())

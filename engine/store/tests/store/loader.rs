@@ -1,6 +1,6 @@
 //! The loader: one read per chunk, order, cancellation, damage, panics, budget.
 
-use crate::synthetic::{FILL, Gate, View, chunk, image, info, plane, sound, tile};
+use crate::synthetic::{FILL, Gate, View, chunk, image, info, plane, sound, tile, want};
 use nc_core::data::{DType, ImageId, MAX_AXES, TileKey};
 use nc_store::{Arrival, Clock, Loader, LoaderConfig, ReadError, ReadErrorKind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -41,7 +41,7 @@ fn many_tiles_of_a_chunk_need_one_read_even_if_it_exceeds_the_cache() {
         let (image, source) = sound(info(DType::U16, &[(&[512, 512], &[512, 512])]));
         let loader = loader(3, budget);
         let view = View::attach(&loader, 1);
-        loader.want(view.id, &image, &[tile(0, 0, 0), tile(0, 0, 1), tile(0, 1, 0), tile(0, 1, 1)]);
+        want(&loader, view.id, &image, &[tile(0, 0, 0), tile(0, 0, 1), tile(0, 1, 0), tile(0, 1, 1)]);
         assert_eq!(keys(&view.take(4)).len(), 4);
         assert_eq!(source.reads.lock().unwrap().len(), 1, "budget {budget}");
     }
@@ -57,9 +57,9 @@ fn the_most_urgent_tile_comes_first_and_replaced_wants_are_dropped() {
     });
     let loader = loader(1, 1 << 24);
     let view = View::attach(&loader, 1);
-    loader.want(view.id, &image, &[tile(0, 0, 0), tile(0, 0, 1), tile(0, 0, 2)]);
+    want(&loader, view.id, &image, &[tile(0, 0, 0), tile(0, 0, 1), tile(0, 0, 2)]);
     gate.await_arrived(1);
-    loader.want(view.id, &image, &[tile(0, 1, 2), tile(0, 0, 2), tile(0, 1, 2)]);
+    want(&loader, view.id, &image, &[tile(0, 1, 2), tile(0, 0, 2), tile(0, 1, 2)]);
     gate.open(3);
     assert_eq!(keys(&view.take(2)), [(1, 2), (0, 2)]);
     assert_eq!(*source.reads.lock().unwrap(), [(0, vec![0, 0]), (0, vec![1, 2]), (0, vec![0, 2])]);
@@ -84,14 +84,14 @@ fn a_flight_that_nobody_wants_stops_before_its_decode() {
     });
     let loader = loader(1, 1 << 24);
     let view = View::attach(&loader, 1);
-    loader.want(view.id, &image, &[tile(0, 0, 0)]);
+    want(&loader, view.id, &image, &[tile(0, 0, 0)]);
     gate.await_arrived(1);
-    loader.want(view.id, &image, &[tile(0, 0, 1)]);
+    want(&loader, view.id, &image, &[tile(0, 0, 1)]);
     gate.open(2);
     assert_eq!(keys(&view.take(1)), [(0, 1)]);
     assert_eq!(decoded.load(Ordering::SeqCst), 1);
     // It can be wanted again.
-    loader.want(view.id, &image, &[tile(0, 0, 0)]);
+    want(&loader, view.id, &image, &[tile(0, 0, 0)]);
     gate.open(1);
     assert_eq!(keys(&view.take(1)), [(0, 0)]);
 }
@@ -108,12 +108,12 @@ fn a_tile_that_is_wanted_again_while_its_flight_stops_still_comes() {
     });
     let loader = loader(1, 1 << 24);
     let view = View::attach(&loader, 1);
-    loader.want(view.id, &image, &[tile(0, 0, 0)]);
+    want(&loader, view.id, &image, &[tile(0, 0, 0)]);
     before.await_arrived(1);
-    loader.want(view.id, &image, &[]);
+    want(&loader, view.id, &image, &[]);
     before.open(1);
     after.await_arrived(1);
-    loader.want(view.id, &image, &[tile(0, 0, 0)]);
+    want(&loader, view.id, &image, &[tile(0, 0, 0)]);
     before.open(1);
     after.open(2);
     assert_eq!(keys(&view.take(1)), [(0, 0)]);
@@ -125,13 +125,13 @@ fn an_arrived_tile_is_not_made_again_before_it_is_taken() {
     let (image, source) = sound(six_tiles());
     let loader = loader(1, 1 << 24);
     let view = View::attach(&loader, 1);
-    loader.want(view.id, &image, &[tile(0, 0, 0), tile(0, 0, 1)]);
+    want(&loader, view.id, &image, &[tile(0, 0, 0), tile(0, 0, 1)]);
     // The second arrives after the first, and both stay untaken.
-    loader.want(view.id, &image, &[tile(0, 0, 0), tile(0, 0, 1), tile(0, 0, 2)]);
+    want(&loader, view.id, &image, &[tile(0, 0, 0), tile(0, 0, 1), tile(0, 0, 2)]);
     let first = view.take(3);
     assert_eq!(keys(&first), [(0, 0), (0, 1), (0, 2)]);
     // Taken and wanted again: from the cache.
-    loader.want(view.id, &image, &[tile(0, 0, 0)]);
+    want(&loader, view.id, &image, &[tile(0, 0, 0)]);
     assert_eq!(view.take(1), first[..1]);
     assert_eq!(source.reads.lock().unwrap().len(), 3);
 }
@@ -149,7 +149,7 @@ fn damage_on_the_coarsest_level_leaves_a_hole_and_is_reported_once() {
     let view = View::attach(&loader, 1);
     let reads = || source.reads.lock().unwrap().len();
 
-    loader.want(view.id, &image, &[tile(0, 0, 0)]);
+    want(&loader, view.id, &image, &[tile(0, 0, 0)]);
     let arrivals = view.take(2);
     let [Arrival::Fault { fault, .. }, Arrival::Tile { tile: first, .. }] = &arrivals[..] else { panic!("{arrivals:?}") };
     assert_eq!((fault.level, &fault.chunk[..], fault.kind), (0, &[0, 1][..], ReadErrorKind::Decode));
@@ -162,18 +162,18 @@ fn damage_on_the_coarsest_level_leaves_a_hole_and_is_reported_once() {
     // Within the pause nothing is tried and nothing is said again; the pauses double.
     for (pause, expected) in [(999, 2), (1, 3), (1999, 3), (1, 4)] {
         advance(pause);
-        loader.want(view.id, &image, &[tile(0, 0, 0)]);
+        want(&loader, view.id, &image, &[tile(0, 0, 0)]);
         assert_eq!(view.take(1), arrivals[1..]);
         assert_eq!(reads(), expected, "after {pause} ms more");
     }
     // Another view is told, too.
     let other = View::attach(&loader, 2);
-    loader.want(other.id, &image, &[tile(0, 0, 0)]);
+    want(&loader, other.id, &image, &[tile(0, 0, 0)]);
     assert_eq!(other.take(2), arrivals);
 
     broken.store(false, Ordering::SeqCst);
     advance(60_000);
-    loader.want(view.id, &image, &[tile(0, 0, 0)]);
+    want(&loader, view.id, &image, &[tile(0, 0, 0)]);
     let healed = view.take(1);
     let [Arrival::Tile { tile: healed, .. }] = &healed[..] else { panic!("{healed:?}") };
     assert_eq!(Some(healed.clone()), loader.resident_tile(&image, &tile(0, 0, 0)));
@@ -196,7 +196,7 @@ fn of_plane(z: u32) -> TileKey {
 
 /// The one tile in `arrivals`, and which of its chunks hold nothing but the fill value.
 fn only_tile(arrivals: &[Arrival]) -> (TileKey, Vec<usize>) {
-    let tiles = arrivals.iter().filter_map(|a| if let Arrival::Tile { key, tile } = a { Some((key, tile)) } else { None });
+    let tiles = arrivals.iter().filter_map(|a| if let Arrival::Tile { key, tile, .. } = a { Some((key, tile)) } else { None });
     let [(key, tile)] = tiles.collect::<Vec<_>>()[..] else { panic!("{arrivals:?}") };
     let filled = |at: &usize| (0..8).all(|r| (0..64).all(|c| tile.samples.get(r * 256 + at * 64 + c) == FILL as f32));
     (*key, (0..4).filter(filled).collect())
@@ -208,24 +208,24 @@ fn a_provisional_tile_comes_again_as_its_chunks_heal_though_nobody_asks() {
     let (image, set_broken) = patchy(&[1, 3]);
     let loader = Loader::with_clock(LoaderConfig { threads: 1, cache_bytes: 1 << 20 }, time);
     let view = View::attach(&loader, 1);
-    loader.want(view.id, &image, &[of_plane(0)]);
+    want(&loader, view.id, &image, &[of_plane(0)]);
     assert_eq!(only_tile(&view.take(3)), (of_plane(0), vec![1, 3]));
     assert_eq!(loader.stats().queued, 2);
 
     // The view has it and shows it, and wants nothing, or another plane.
     set_broken(&[3]);
     advance(1000);
-    loader.want(view.id, &image, &[]);
+    want(&loader, view.id, &image, &[]);
     assert_eq!(only_tile(&view.take(1)), (of_plane(0), vec![3]));
     // A failed retry is no news.
     await_reads(&loader, |stats| stats.read_errors == 3);
     set_broken(&[]);
     advance(1999);
-    loader.want(view.id, &image, &[of_plane(1)]);
+    want(&loader, view.id, &image, &[of_plane(1)]);
     let between = view.take(1);
     assert_eq!(only_tile(&between), (of_plane(1), vec![3]), "it waits out the longer pause");
     advance(1);
-    loader.want(view.id, &image, &[]);
+    want(&loader, view.id, &image, &[]);
     let mut healed = view.take(2);
     healed.sort_by_key(|a| if let Arrival::Tile { key, .. } = a { Some(*key) } else { None });
     assert_eq!(only_tile(&healed[..1]), (of_plane(0), vec![]));
@@ -254,15 +254,15 @@ fn a_provisional_tile_is_forgotten_with_its_view_its_image_and_its_arrival() {
     let view = View::attach(&loader, 1);
     let rests = |expected: usize| await_reads(&loader, |stats| stats.queued == expected);
     let make = || {
-        loader.want(view.id, &image, &[of_plane(0)]);
+        want(&loader, view.id, &image, &[of_plane(0)]);
         // The fault may be there earlier; a tile that is not taken is forgotten with the next want list.
         while !view.take(1).iter().any(|a| matches!(a, Arrival::Tile { .. })) {}
         rests(1);
     };
     make();
-    loader.want(view.id, &image, &[]);
+    want(&loader, view.id, &image, &[]);
     rests(1);
-    loader.want(view.id, &other, &[]);
+    want(&loader, view.id, &other, &[]);
     rests(0);
     make();
     make();
@@ -270,10 +270,10 @@ fn a_provisional_tile_is_forgotten_with_its_view_its_image_and_its_arrival() {
     rests(0);
     // Never taken, and wanted no more.
     let view = View::attach(&loader, 1);
-    loader.want(view.id, &image, &[of_plane(0)]);
+    want(&loader, view.id, &image, &[of_plane(0)]);
     rests(1);
     view.await_woken();
-    loader.want(view.id, &image, &[]);
+    want(&loader, view.id, &image, &[]);
     rests(0);
 }
 
@@ -284,7 +284,7 @@ fn of_many_provisional_tiles_the_latest_are_kept() {
     let loader = Loader::with_clock(LoaderConfig { threads: 1, cache_bytes: 1 << 20 }, clock().0);
     let view = View::attach(&loader, 1);
     let keys: Vec<_> = (0..300).map(of_plane).collect();
-    loader.want(view.id, &image, &keys);
+    want(&loader, view.id, &image, &keys);
     assert_eq!(view.take(600).len(), 600);
     await_reads(&loader, |stats| stats.queued == 256);
 }
@@ -305,7 +305,7 @@ fn damage_on_a_finer_level_keeps_its_tile_waiting_until_it_heals() {
     let loader = Loader::with_clock(LoaderConfig { threads: 1, cache_bytes: 1 << 20 }, time);
     let view = View::attach(&loader, 1);
     let wants = [tile(0, 0, 0), tile(0, 0, 1), tile(1, 0, 0)];
-    loader.want(view.id, &image, &wants);
+    want(&loader, view.id, &image, &wants);
     let arrivals = view.take(3);
     assert!(matches!(&arrivals[0], Arrival::Fault { key, .. } if *key == wants[0]), "{arrivals:?}");
     assert_eq!(keys(&arrivals[1..]).len(), 2);
@@ -313,7 +313,7 @@ fn damage_on_a_finer_level_keeps_its_tile_waiting_until_it_heals() {
 
     broken.store(false, Ordering::SeqCst);
     advance(1000);
-    loader.want(view.id, &image, &wants[..1]);
+    want(&loader, view.id, &image, &wants[..1]);
     let healed = view.take(1);
     assert!(matches!(&healed[0], Arrival::Tile { key, .. } if *key == wants[0]));
     assert_eq!(loader.stats().queued, 0);
@@ -323,23 +323,23 @@ fn damage_on_a_finer_level_keeps_its_tile_waiting_until_it_heals() {
 fn a_source_that_panics_or_lies_is_a_fault_and_the_loader_goes_on() {
     let (image, _) = image(six_tiles(), |info, level, at, _| match at {
         [0, 0] => panic!("out of cheese"),
-        [0, 1] => Ok(Some(nc_store::Chunk { shape: vec![256, 256], bytes: vec![0; 3] })),
-        [0, 2] => Ok(Some(nc_store::Chunk { shape: vec![256, 1], bytes: vec![0; 512] })),
-        [1, 0] => Ok(Some(nc_store::Chunk { shape: vec![u64::MAX, 256], bytes: Vec::new() })),
+        [0, 1] => Ok(Some(nc_store::Chunk::new(&[256, 256], vec![0; 3]).unwrap())),
+        [0, 2] => Ok(Some(nc_store::Chunk::new(&[256, 1], vec![0; 512]).unwrap())),
+        [1, 0] => Ok(Some(nc_store::Chunk::new(&[u64::from(u32::MAX), 256], Vec::new()).unwrap())),
         [1, 1] => Ok(None),
         _ => Ok(Some(chunk(info, level, at, true))),
     });
     let loader = loader(2, 1 << 24);
     let view = View::attach(&loader, 1);
     let wants: Vec<_> = (0..6).map(|i| tile(0, i / 3, i % 3)).collect();
-    loader.want(view.id, &image, &wants[..4]);
+    want(&loader, view.id, &image, &wants[..4]);
     let arrivals = view.take(8);
     let faults: Vec<_> =
         arrivals.iter().filter_map(|a| if let Arrival::Fault { fault, .. } = a { Some(fault) } else { None }).collect();
     assert_eq!(faults.len(), 4);
     assert!(faults.iter().all(|f| f.kind == ReadErrorKind::Source), "{faults:?}");
     assert!(faults.iter().any(|f| f.message.contains("panicked: out of cheese")), "{faults:?}");
-    loader.want(view.id, &image, &wants[4..]);
+    want(&loader, view.id, &image, &wants[4..]);
     let arrivals = view.take(3);
     assert_eq!(keys(&arrivals).len(), 2, "{arrivals:?}");
 }
@@ -351,7 +351,7 @@ fn the_cache_keeps_its_budget() {
     let view = View::attach(&loader, 1);
     let wants: Vec<_> =
         (0..40).map(|z| nc_core::data::TileKey { plane: plane(0, 1, 2, [z, 0, 0, 0, 0]), ty: 0, tx: 0 }).collect();
-    loader.want(view.id, &image, &wants);
+    want(&loader, view.id, &image, &wants);
     view.take(40);
     let stats = loader.stats();
     assert_eq!((stats.misses, stats.read_bytes, stats.budget_bytes), (40, 40 * 8192, 100_000));
@@ -372,7 +372,7 @@ fn overviews_stride_over_the_plane_and_come_last() {
     loader.request_overview(view.id, &image, plane(0, 0, 1, [0; MAX_AXES]), 75);
     loader.request_overview(view.id, &image, plane(0, 0, 1, [0; MAX_AXES]), 75);
     gate.await_arrived(1);
-    loader.want(view.id, &image, &[tile(0, 0, 1)]);
+    want(&loader, view.id, &image, &[tile(0, 0, 1)]);
     gate.open(1000);
     let arrivals = view.take(2);
     assert_eq!(keys(&arrivals[..1]), [(0, 1)], "the tile overtakes");
@@ -424,11 +424,11 @@ fn a_detached_view_gets_nothing_and_costs_nothing() {
     });
     let loader = loader(1, 1 << 24);
     let (gone, stays) = (View::attach(&loader, 1), View::attach(&loader, 2));
-    loader.want(gone.id, &image, &[tile(0, 0, 0), tile(0, 0, 1)]);
+    want(&loader, gone.id, &image, &[tile(0, 0, 0), tile(0, 0, 1)]);
     gate.await_arrived(1);
-    loader.want(stays.id, &image, &[tile(0, 1, 0)]);
+    want(&loader, stays.id, &image, &[tile(0, 1, 0)]);
     loader.detach(gone.id);
-    loader.want(gone.id, &image, &[tile(0, 0, 2)]);
+    want(&loader, gone.id, &image, &[tile(0, 0, 2)]);
     gate.open(2);
     assert_eq!(keys(&stays.take(1)), [(1, 0)]);
     assert_eq!(source.reads.lock().unwrap().len(), 2);
@@ -445,9 +445,9 @@ fn views_take_turns() {
     });
     let loader = loader(1, 1 << 24);
     let (a, b) = (View::attach(&loader, 1), View::attach(&loader, 2));
-    loader.want(a.id, &image, &[tile(0, 0, 0), tile(0, 0, 1), tile(0, 0, 2)]);
+    want(&loader, a.id, &image, &[tile(0, 0, 0), tile(0, 0, 1), tile(0, 0, 2)]);
     gate.await_arrived(1);
-    loader.want(b.id, &image, &[tile(0, 1, 0), tile(0, 1, 1), tile(0, 0, 2)]);
+    want(&loader, b.id, &image, &[tile(0, 1, 0), tile(0, 1, 1), tile(0, 0, 2)]);
     gate.open(100);
     assert_eq!(keys(&a.take(3)), [(0, 0), (0, 1), (0, 2)]);
     assert_eq!(keys(&b.take(3)).len(), 3);
@@ -465,7 +465,7 @@ fn dropping_the_loader_ends_its_threads() {
     });
     let loader = loader(2, 1 << 24);
     loader.attach(nc_store::ViewId(1), Arc::new(|| ()));
-    loader.want(nc_store::ViewId(1), &image, &[tile(0, 0, 0), tile(0, 0, 1), tile(0, 0, 2)]);
+    want(&loader, nc_store::ViewId(1), &image, &[tile(0, 0, 0), tile(0, 0, 1), tile(0, 0, 2)]);
     gate.await_arrived(2);
     gate.open(100);
     drop(loader);

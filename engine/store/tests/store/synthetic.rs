@@ -2,7 +2,8 @@
 
 use nc_core::data::{DType, ImageId, MAX_AXES, PlaneKey, TileKey};
 use nc_core::scene::{Axis, AxisKind, ImageInfo, LevelInfo, SourceKind};
-use nc_store::{Arrival, Chunk, ChunkSource, Image, Loader, ReadError, ViewId};
+use nc_store::place::Stop;
+use nc_store::{Arrival, Chunk, ChunkSource, Image, LoaderHandle, ReadError, Scratch, ViewId, Want};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -21,6 +22,7 @@ pub(crate) fn info(dtype: DType, levels: &[(&[u64], &[u64])]) -> ImageInfo {
         chunk: chunk.to_vec(),
         scale: vec![1.0; ndim],
         translate: vec![0.0; ndim],
+        ..LevelInfo::default()
     };
     ImageInfo {
         id: ImageId(7),
@@ -35,6 +37,7 @@ pub(crate) fn info(dtype: DType, levels: &[(&[u64], &[u64])]) -> ImageInfo {
         default_z: None,
         default_t: None,
         warnings: Vec::new(),
+        ..ImageInfo::default()
     }
 }
 
@@ -87,7 +90,7 @@ pub(crate) fn chunk(info: &ImageInfo, level: usize, coords: &[u64], padded: bool
         }
         bytes.extend(element(info.dtype, number(level, &at)).0);
     }
-    Chunk { shape, bytes }
+    Chunk::new(&shape, bytes).unwrap()
 }
 
 type Answer = dyn Fn(&ImageInfo, usize, &[u64], &dyn Fn() -> bool) -> Result<Option<Chunk>, ReadError> + Send + Sync;
@@ -100,13 +103,9 @@ pub(crate) struct Source {
 }
 
 impl ChunkSource for Source {
-    fn read(&self, level: usize, chunk: &[u64]) -> Result<Chunk, ReadError> {
-        self.read_unless(level, chunk, &|| false).map(|c| c.expect("not cancelled"))
-    }
-
-    fn read_unless(&self, level: usize, chunk: &[u64], cancelled: &dyn Fn() -> bool) -> Result<Option<Chunk>, ReadError> {
+    fn make(&self, level: usize, chunk: &[u64], _: &mut Scratch, stop: &Stop) -> Result<Chunk, ReadError> {
         self.reads.lock().unwrap().push((level, chunk.to_vec()));
-        (self.answer)(&self.info, level, chunk, cancelled)
+        (self.answer)(&self.info, level, chunk, &|| stop.is_stopped())?.ok_or_else(ReadError::stopped)
     }
 
     fn fill_value(&self, level: usize) -> f64 {
@@ -160,15 +159,21 @@ impl Gate {
     }
 }
 
+/// Wants tiles of one image that the screen lacks.
+pub(crate) fn want(loader: &LoaderHandle, view: ViewId, image: &Image, tiles: &[TileKey]) {
+    let wants: Vec<Want> = tiles.iter().map(|&key| Want::visible(key)).collect();
+    loader.want(view, std::slice::from_ref(image), &wants);
+}
+
 /// A view that waits for its wakes.
 pub(crate) struct View {
-    pub(crate) loader: Loader,
+    pub(crate) loader: LoaderHandle,
     pub(crate) id: ViewId,
     woken: Receiver<()>,
 }
 
 impl View {
-    pub(crate) fn attach(loader: &Loader, id: u32) -> Self {
+    pub(crate) fn attach(loader: &LoaderHandle, id: u32) -> Self {
         let (wake, woken) = sync_channel(4096);
         loader.attach(ViewId(id), Arc::new(move || wake.try_send(()).unwrap_or_default()));
         Self { loader: loader.clone(), id: ViewId(id), woken }

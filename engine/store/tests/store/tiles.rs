@@ -1,6 +1,6 @@
 //! Tiles are what an element-by-element look at the array gives, for any axes, shapes, chunks and types.
 
-use crate::synthetic::{View, chunk, element, image, info, number, sound};
+use crate::synthetic::{View, chunk, element, image, info, number, sound, want};
 use nc_core::data::{DType, ImageId, MAX_AXES, PlaneKey, SampleFormat, TILE, Tile, TileKey};
 use nc_core::scene::ImageInfo;
 use nc_store::{Arrival, Chunk, Loader, LoaderConfig};
@@ -91,11 +91,11 @@ proptest! {
         let keys: Vec<TileKey> = (0..down).flat_map(|ty| (0..across).map(move |tx| TileKey { plane, ty, tx })).collect();
         let loader = Loader::new(LoaderConfig { threads: 2, cache_bytes: 1 << 30 });
         let view = View::attach(&loader, 1);
-        loader.want(view.id, &image, &keys);
+        want(&loader, view.id, &image, &keys);
         let arrivals = view.take(keys.len());
         prop_assert_eq!(arrivals.len(), keys.len());
         for arrival in arrivals {
-            let Arrival::Tile { key, tile } = arrival else { panic!("{arrival:?}") };
+            let Arrival::Tile { key, tile, .. } = arrival else { panic!("{arrival:?}") };
             let (width, height, expected) = naive(&image.info, &key);
             prop_assert_eq!((tile.width, tile.height), (width, height));
             prop_assert_eq!(tile.samples.format(), SampleFormat::of(case.dtype));
@@ -125,12 +125,12 @@ fn no_tile_beyond_the_image() {
         with(|k| k.plane.index[0] = 3),
         with(|k| k.plane.image = ImageId(8)),
     ];
-    loader.want(view.id, &image, &bad);
+    want(&loader, view.id, &image, &bad);
     for key in &bad {
         assert_eq!(loader.resident_tile(&image, key), None);
     }
     assert!(loader.overview(&image, bad[2].plane, 64).is_err());
-    loader.want(view.id, &image, &[good]);
+    want(&loader, view.id, &image, &[good]);
     assert_eq!(view.take(1).len(), 1);
     assert_eq!(source.reads.lock().unwrap().len(), 4, "only the good tile was read");
 }
@@ -146,7 +146,7 @@ fn a_screen_of_cached_tiles_is_quick() {
     let view = View::attach(&loader, 1);
     let plane = crate::synthetic::plane(0, 1, 2, [20, 0, 0, 0, 0]);
     let keys: Vec<TileKey> = (0..5).flat_map(|ty| (0..8).map(move |tx| TileKey { plane, ty, tx })).collect();
-    loader.want(view.id, &image, &keys);
+    want(&loader, view.id, &image, &keys);
     view.take(keys.len());
     let best = (0..10).map(|_| {
         let start = Instant::now();

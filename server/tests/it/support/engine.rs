@@ -160,6 +160,7 @@ pub(crate) fn dataset(channels: u64) -> Arc<Dataset> {
             chunk: vec![1, 64, 64],
             scale: vec![2.0, 0.5 * f as f64, 0.5 * f as f64],
             translate: vec![0.0, 0.25 * (f - 1) as f64, 0.25 * (f - 1) as f64],
+            ..LevelInfo::default()
         }
     };
     let mut levels: Vec<LevelInfo> = (0..3).map(level).collect();
@@ -185,6 +186,7 @@ pub(crate) fn dataset(channels: u64) -> Arc<Dataset> {
         default_z: None,
         default_t: None,
         warnings: vec![],
+        ..ImageInfo::default()
     })))
 }
 
