@@ -1,5 +1,6 @@
 //! An opened image: its description, and where its chunks come from.
 
+use crate::loader::Edge;
 use crate::place::{Key, Place, PlaceError, PlaceErrorKind, Span, Stop};
 use crate::scratch::Scratch;
 use nc_core::data::{MAX_AXES, PlaneKey};
@@ -268,6 +269,11 @@ pub trait ChunkSource: Send + Sync {
     /// part at least, and then fails with [`ReadErrorKind::Stopped`].
     fn make(&self, level: usize, chunk: &[u64], scratch: &mut Scratch, stop: &Stop) -> Result<Chunk, ReadError>;
 
+    /// The image has grown along `edges`: what was learnt of shards that lie at or beyond them is forgotten. Brief.
+    fn regrown(&self, edges: &[Edge]) {
+        let _ = edges;
+    }
+
     /// Names the first chunk that was asked for and is not stored, if there was one. That is sound in a sparse image and a loss in
     /// any other; only people can tell.
     fn absent(&self) -> Option<String> {
@@ -290,13 +296,25 @@ pub struct Image {
     source: Arc<dyn ChunkSource>,
     /// Per level.
     fill_values: Arc<[f64]>,
+    watched: bool,
 }
 
 impl Image {
     /// An image whose chunks come from `source`; `info` must describe what it hands out.
     pub fn from_source(info: Arc<ImageInfo>, source: Arc<dyn ChunkSource>) -> Self {
         let fill_values = (0..info.levels.len()).map(|level| source.fill_value(level)).collect();
-        Self { info, source, fill_values }
+        Self { info, source, fill_values, watched: false }
+    }
+
+    /// The same image, of which it is said that it may grow while it is shown: a chunk that is not stored may come yet, so it is tried
+    /// again and never kept.
+    pub fn watched(self) -> Self {
+        Self { watched: true, ..self }
+    }
+
+    /// Whether it may grow while it is shown.
+    pub fn is_watched(&self) -> bool {
+        self.watched
     }
 
     /// One line about the first chunk that was asked for and is not stored, if there was one.

@@ -87,7 +87,7 @@ mod tests {
     }
 
     fn fault() -> Fault {
-        Fault { level: 0, chunk: vec![0], kind: ReadErrorKind::Decode, message: String::new() }
+        Fault { level: 0, chunk: vec![0], kind: ReadErrorKind::Decode, message: String::new(), retry_at: None }
     }
 
     #[test]

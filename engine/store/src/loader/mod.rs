@@ -265,9 +265,12 @@ impl LoaderHandle {
         self.0.cache.set_budget(cache_bytes);
     }
 
-    /// `image` has grown: cached chunks beyond the edges are read anew when they are wanted. Returns at once.
-    pub fn regrow(&self, image: ImageId, edges: &[Edge]) {
-        self.0.cache.remove_where(|key| key.image == image && edges.iter().any(|edge| beyond(key, edge)));
+    /// `image` has grown: cached chunks at or beyond the edges are read anew when they are wanted, and so are the indices of shards
+    /// there.
+    pub fn regrow(&self, image: &Image, edges: &[Edge]) {
+        image.source().regrown(edges);
+        let id = image.info.id;
+        self.0.cache.remove_where(|key| key.image == id && edges.iter().any(|edge| beyond(key, edge)));
     }
 
     /// What arrived for the view since the last call, in order of arrival.

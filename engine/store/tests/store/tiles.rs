@@ -140,7 +140,7 @@ fn no_tile_beyond_the_image() {
 #[test]
 fn a_screen_of_cached_tiles_is_quick() {
     let (image, _) = image(info(DType::U16, &[(&[64, 5 * 256, 8 * 256], &[64, 64, 64])]), |info, _, _, _| {
-        Ok(Some(Chunk { shape: info.levels[0].chunk.clone(), bytes: vec![1; 64 * 64 * 64 * 2] }))
+        Ok(Some(Chunk::new(&info.levels[0].chunk, vec![1; 64 * 64 * 64 * 2]).unwrap()))
     });
     let loader = Loader::new(LoaderConfig { threads: 2, cache_bytes: 1 << 30 });
     let view = View::attach(&loader, 1);
