@@ -1,5 +1,6 @@
 //! What keeps an image from being opened. Each message is one line that names the place and says what to do.
 
+use crate::place::PlaceError;
 use std::io;
 use std::path::PathBuf;
 
@@ -19,13 +20,21 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
-    /// A URL.
-    #[error("{location}: {scheme} locations cannot be read: mount or copy the image and give its directory")]
-    Remote {
-        /// As it was given.
-        location: String,
+    /// A URL that cannot be understood. It is not shown: it may hold secrets.
+    #[error("{scheme}://…: {problem}")]
+    Location {
         /// "https", "s3", ...
         scheme: String,
+        /// What is wrong with it, and what would be right.
+        problem: String,
+    },
+    /// A place that gives no bytes.
+    #[error("{place}: {error}")]
+    Place {
+        /// What anybody may see of it.
+        place: String,
+        /// Why.
+        error: PlaceError,
     },
     /// The file system refused.
     #[error("{path}: cannot be read ({error}): check its permissions", path = path.display())]

@@ -46,7 +46,10 @@ pub fn open(location: &str, id: ImageId) -> Result<Image, OpenError> {
 /// The directory that `location` names, absolute and without links.
 fn locate(location: &str) -> Result<PathBuf, OpenError> {
     let location = Location::parse(location)?;
-    let given = location.path();
+    let given = location.path().ok_or_else(|| OpenError::Location {
+        scheme: location.redacted(),
+        problem: "remote places cannot be read yet: mount or copy the image".to_owned(),
+    })?;
     let place = given.canonicalize().map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => OpenError::Missing { path: given.to_path_buf() },
         _ => OpenError::Unreadable { path: given.to_path_buf(), error },

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(clippy::type_complexity, reason = "tables of cases")]
 
+mod archive;
 mod browse;
+mod conformance;
 mod formats;
 mod golden;
 mod loader;
