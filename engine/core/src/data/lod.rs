@@ -15,6 +15,22 @@ pub struct LevelPolicy {
     pub hysteresis: f64,
     /// Shortest time between two switches.
     pub cooldown: Duration,
+    /// A level of 2D that the operator fixed, beyond the last meaning the last; a person who asks for another gets that.
+    pub lock: Option<usize>,
+}
+
+/// Thresholds that are none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyFault {
+    /// Not a threshold.
+    #[error("{0} must be a number above 0")]
+    NotPositive(&'static str),
+    /// Not a margin.
+    #[error("hysteresis must be a number of at least 0")]
+    Hysteresis,
+    /// A level would be left for being too dense and come back for fitting.
+    #[error("{0} must not exceed threshold_out, or the level would switch to and fro")]
+    Crossed(&'static str),
 }
 
 impl Default for LevelPolicy {
@@ -25,6 +41,7 @@ impl Default for LevelPolicy {
             threshold_out: 1.35,
             hysteresis: 0.0,
             cooldown: Duration::from_millis(150),
+            lock: None,
         }
     }
 }
@@ -61,10 +78,46 @@ pub enum LevelReason {
     Cooldown,
     /// No level fits its budget; the coarsest is used all the same.
     OverBudget,
-    /// A volume is shown, at the coarsest level (PROTOCOL §16.4). The policy never says so.
+    /// A volume is shown, at the coarsest level (PROTOCOL §16.4) until a finer one is there.
     Volume,
     /// The plane's level came back after a volume. The policy never says so.
     Restored,
+    /// A volume is shown at the level that its voxels on the screen call for.
+    VolumeSampling,
+    /// A finer level of a volume is due, once the camera rests.
+    Rest,
+}
+
+impl LevelReason {
+    /// Every reason.
+    pub const ALL: [Self; 10] = [
+        Self::Finer,
+        Self::Coarser,
+        Self::Keep,
+        Self::Locked,
+        Self::Cooldown,
+        Self::OverBudget,
+        Self::Volume,
+        Self::Restored,
+        Self::VolumeSampling,
+        Self::Rest,
+    ];
+
+    /// A short name, as on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Finer => "finer",
+            Self::Coarser => "coarser",
+            Self::Keep => "keep",
+            Self::Locked => "locked",
+            Self::Cooldown => "cooldown",
+            Self::OverBudget => "over_budget",
+            Self::Volume => "volume",
+            Self::Restored => "restored",
+            Self::VolumeSampling => "volume_sampling",
+            Self::Rest => "rest",
+        }
+    }
 }
 
 /// A level and how it was found.
@@ -86,6 +139,26 @@ const HINT_DEAD_BAND: f64 = 1e-3;
 const HINTED_THRESHOLD: f64 = 1.20;
 
 impl LevelPolicy {
+    /// The policy, if its numbers can be kept to: with finer thresholds above the coarser one it would flip-flop by construction.
+    ///
+    /// # Errors
+    /// The first number that cannot be, by its name in the configuration.
+    pub fn validated(self) -> Result<Self, PolicyFault> {
+        let Self { fine_threshold, threshold_in, threshold_out, hysteresis, .. } = self;
+        let named = [("threshold_in", threshold_in), ("threshold_out", threshold_out), ("fine_threshold", fine_threshold)];
+        if let Some((name, _)) = named.iter().find(|(_, value)| !(value.is_finite() && *value > 0.0)) {
+            return Err(PolicyFault::NotPositive(name));
+        }
+        if !(hysteresis.is_finite() && hysteresis >= 0.0) {
+            return Err(PolicyFault::Hysteresis);
+        }
+        // What decides on a finer level is the smaller of its two thresholds.
+        if threshold_in.min(fine_threshold) > threshold_out {
+            return Err(PolicyFault::Crossed(if threshold_in <= fine_threshold { "threshold_in" } else { "fine_threshold" }));
+        }
+        Ok(self)
+    }
+
     /// Decides; moves at most one level unless a lock or a budget says otherwise.
     pub fn decide(&self, inputs: LevelInputs<'_>) -> LevelDecision {
         let max = inputs.oversampling.len() - 1;
@@ -103,7 +176,12 @@ impl LevelPolicy {
 
     /// The level that repeated decisions settle on from `start`, without cooldown: for the first picture.
     pub fn settle(&self, oversampling: &[f64], fits: &[bool], start: usize) -> LevelDecision {
-        let mut current = start;
+        within_budget(self.settled(oversampling, start), LevelReason::Keep, fits)
+    }
+
+    /// Where steps without a hint end.
+    pub(super) fn settled(&self, oversampling: &[f64], start: usize) -> usize {
+        let mut current = start.min(oversampling.len() - 1);
         for _ in 0..oversampling.len() {
             let (next, _) = self.step(oversampling, current, None);
             if next == current {
@@ -111,10 +189,11 @@ impl LevelPolicy {
             }
             current = next;
         }
-        within_budget(current, LevelReason::Keep, fits)
+        current
     }
 
-    fn step(&self, oversampling: &[f64], current: usize, zoom_hint: Option<f64>) -> (usize, LevelReason) {
+    /// One level towards what the canvas calls for, if any.
+    pub(super) fn step(&self, oversampling: &[f64], current: usize, zoom_hint: Option<f64>) -> (usize, LevelReason) {
         let max = oversampling.len() - 1;
         // A zoom beyond the last level in its direction gives no hint.
         let zoomed_in = current > 0 && zoom_hint.is_some_and(|r| r < 1.0 - HINT_DEAD_BAND);
@@ -161,21 +240,93 @@ mod tests {
         LevelInputs { oversampling, fits: &ALL, current, zoom_hint: None, lock: None, since_switch: None }
     }
 
+    /// Any ladder: what images hold need not halve, nor even fall.
+    fn ladder() -> impl Strategy<Value = (Vec<f64>, Vec<bool>)> {
+        let falling = (0.01f64..100.0, prop::collection::vec(1.0f64..5.0, 0..6)).prop_map(|(finest, steps)| {
+            let coarser = steps.iter().scan(finest, |o, step| {
+                *o /= step;
+                Some(*o)
+            });
+            std::iter::once(finest).chain(coarser).collect::<Vec<f64>>()
+        });
+        let any_order = prop::collection::vec(0.01f64..10.0, 1..7);
+        prop_oneof![3 => falling, 1 => any_order].prop_flat_map(|o| {
+            let levels = o.len();
+            (Just(o), prop::collection::vec(prop::bool::weighted(0.8), levels))
+        })
+    }
+
+    fn policies() -> impl Strategy<Value = LevelPolicy> {
+        let any = (0.3f64..3.0, 0.3f64..3.0, 0.3f64..3.0, 0.0f64..0.5).prop_map(
+            |(fine_threshold, threshold_in, threshold_out, hysteresis)| LevelPolicy {
+                fine_threshold,
+                threshold_in,
+                threshold_out,
+                hysteresis,
+                ..LevelPolicy::default()
+            },
+        );
+        prop_oneof![Just(LevelPolicy::default()), any.prop_filter("thresholds in order", |p| p.validated().is_ok())]
+    }
+
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(10_000))]
+
+        /// The same view, decided on again and again from any level, comes to rest; a hint, which is heard once, does not change that.
         #[test]
-        fn settled_levels_do_not_flip_flop(finest in 0.01..100.0, start in 0usize..6) {
-            let policy = LevelPolicy::default();
-            let o = pyramid(finest);
-            let settled = policy.settle(&o, &ALL, start).level;
-            prop_assert_eq!(policy.decide(inputs(&o, settled)).level, settled);
+        fn no_flip_flop_at_any_zoom((o, fits) in ladder(), policy in policies(), start in 0usize..7, hint in prop::option::of(0.3f64..3.0)) {
+            let mut current = start.min(o.len() - 1);
+            let mut decide = |zoom_hint| {
+                current = policy.decide(LevelInputs { fits: &fits, zoom_hint, ..inputs(&o, current) }).level;
+                current
+            };
+            decide(hint);
+            (0..o.len()).for_each(|_| { decide(None); });
+            let settled = decide(None);
+            for _ in 0..3 {
+                prop_assert_eq!(decide(None), settled);
+            }
         }
 
         #[test]
-        fn budgets_are_never_exceeded(finest in 0.01..100.0, current in 0usize..6, fits in proptest::collection::vec(any::<bool>(), 6), hint in proptest::option::of(0.5..2.0)) {
-            let o = pyramid(finest);
-            let d = LevelPolicy::default().decide(LevelInputs { fits: &fits, zoom_hint: hint, ..inputs(&o, current) });
-            prop_assert!(fits[d.level] || d.reason == LevelReason::OverBudget);
-            prop_assert_eq!(d.downgraded, d.level != d.desired);
+        fn settled_levels_do_not_flip_flop((o, _) in ladder(), policy in policies(), start in 0usize..7) {
+            let all = vec![true; o.len()];
+            let settled = policy.settle(&o, &all, start).level;
+            prop_assert_eq!(policy.decide(LevelInputs { fits: &all, ..inputs(&o, settled) }).level, settled);
+        }
+
+        #[test]
+        fn budgets_are_never_exceeded((o, fits) in ladder(), current in 0usize..7, hint in prop::option::of(0.5f64..2.0),
+                                      lock in prop::option::of(0usize..9), since in prop::option::of(0u64..300)) {
+            let since_switch = since.map(Duration::from_millis);
+            let d = LevelPolicy::default().decide(LevelInputs { fits: &fits, zoom_hint: hint, lock, since_switch, ..inputs(&o, current) });
+            prop_assert!(fits[d.level] != (d.reason == LevelReason::OverBudget) && (fits[d.level] || d.level == o.len() - 1));
+            if lock.is_some() || since.is_none_or(|ms| ms >= 150) {
+                prop_assert_eq!(d.downgraded, d.level != d.desired, "with nothing else to hold it back");
+            }
+            if let Some(lock) = lock {
+                // A lock wins over everything but the budget.
+                let lock = lock.min(o.len() - 1);
+                prop_assert_eq!((d.desired, d.level), (lock, (lock..o.len()).find(|&l| fits[l]).unwrap_or(o.len() - 1)));
+            }
+        }
+
+        /// A switch comes no sooner after another than the cooldown, however the view changes; a lock and a budget may.
+        #[test]
+        fn the_cooldown_spaces_switches((o, fits) in ladder(), views in prop::collection::vec((0.1f64..10.0, 0u64..120, prop::option::of(0.5f64..2.0)), 1..40), start in 0usize..7) {
+            let policy = LevelPolicy::default();
+            let mut current = policy.settle(&o, &fits, start.min(o.len() - 1)).level;
+            let (mut now, mut switched) = (Duration::ZERO, None::<Duration>);
+            for (zoom, ms, zoom_hint) in views {
+                now += Duration::from_millis(ms);
+                let seen: Vec<f64> = o.iter().map(|o| o * zoom).collect();
+                let since_switch = switched.map(|at| now - at);
+                let next = policy.decide(LevelInputs { oversampling: &seen, fits: &fits, current, zoom_hint, lock: None, since_switch }).level;
+                if next != current {
+                    prop_assert!(since_switch.is_none_or(|t| t >= policy.cooldown));
+                    (current, switched) = (next, Some(now));
+                }
+            }
         }
 
         #[test]
@@ -185,6 +336,66 @@ mod tests {
             if hint < 0.99 && current > 0 { prop_assert!(d.level <= current); }
             if hint > 1.01 && current < 5 { prop_assert!(d.level >= current); }
         }
+    }
+
+    /// Every line of PROTOCOL §16.1 as a case: oversampling of three levels, the current one, the zoom hint; then level and reason.
+    #[test]
+    fn section_16_1() {
+        use LevelReason::{Coarser, Finer, Keep};
+        let cases: [(&str, [f64; 3], usize, Option<f64>, usize, LevelReason); 16] = [
+            ("1: zoomed in: the next finer", [1.1, 0.5, 0.2], 2, Some(0.9), 1, Finer),
+            ("1: zoomed in at the finest: by size", [1.4, 0.7, 0.3], 0, Some(0.9), 1, Coarser),
+            ("1: zoomed out: the next coarser", [1.25, 0.6, 0.3], 0, Some(1.1), 1, Coarser),
+            ("1: zoomed out at the coarsest: by size", [4.0, 1.0, 0.5], 2, Some(1.1), 1, Finer),
+            ("1: a hint within 1e-3 is none", [1.25, 0.6, 0.3], 0, Some(1.0009), 0, Keep),
+            ("1: nor inwards", [1.0, 0.5, 0.2], 1, Some(0.9995), 0, Finer),
+            ("1: the finer fits the canvas", [1.05, 0.5, 0.2], 1, None, 0, Finer),
+            ("1: it does not", [1.0501, 0.5, 0.2], 1, None, 1, Keep),
+            ("1: the current one is too dense", [1.3501, 0.6, 0.3], 0, None, 1, Coarser),
+            ("1: it is not", [1.35, 0.6, 0.3], 0, None, 0, Keep),
+            ("1: one level per evaluation", [9.0, 4.5, 2.2], 0, None, 1, Coarser),
+            ("1: one level inwards too", [0.4, 0.2, 0.1], 2, None, 1, Finer),
+            ("3: zoomed in, the finer must fit", [1.06, 0.6, 0.3], 1, Some(0.5), 1, Keep),
+            ("3: zoomed in, it does", [1.05, 0.6, 0.3], 1, Some(0.5), 0, Finer),
+            ("3: zoomed out, 1.20 is enough", [1.2001, 0.6, 0.3], 0, Some(2.0), 1, Coarser),
+            ("3: zoomed out, but no more", [1.2, 0.6, 0.3], 0, Some(2.0), 0, Keep),
+        ];
+        let policy = LevelPolicy::default();
+        for (line, o, current, zoom_hint, level, reason) in cases {
+            let d = policy.decide(LevelInputs { zoom_hint, fits: &[true; 3], ..inputs(&o, current) });
+            assert_eq!((d.level, d.reason), (level, reason), "{line}");
+        }
+        let o = [1.0, 0.5, 0.2];
+        let of = |fits: &[bool], lock, since_switch| policy.decide(LevelInputs { lock, since_switch, fits, ..inputs(&o, 1) });
+        let soon = Some(Duration::from_millis(149));
+        let seen = |d: LevelDecision| (d.desired, d.level, d.downgraded, d.reason);
+        assert_eq!(seen(of(&[true; 3], Some(2), soon)), (2, 2, false, LevelReason::Locked), "4");
+        assert_eq!(seen(of(&[true; 3], None, soon)), (0, 1, false, LevelReason::Cooldown), "5");
+        assert_eq!(seen(of(&[false, true, true], None, None)), (0, 1, true, Finer), "6: the next coarser that fits");
+        assert_eq!(seen(of(&[false, false, true], None, None)), (0, 2, true, Finer), "6: and on");
+        assert_eq!(seen(of(&[false; 3], None, None)), (0, 2, true, LevelReason::OverBudget), "6: none");
+        let wide = LevelPolicy { hysteresis: 0.1, ..policy };
+        assert_eq!(
+            wide.decide(inputs(&[0.96, 0.5, 0.2, 0.1, 0.1, 0.1], 1)).level,
+            1,
+            "2: a step has to clear its threshold by the margin"
+        );
+        assert_eq!(wide.decide(inputs(&[0.95, 0.5, 0.2, 0.1, 0.1, 0.1], 1)).level, 0, "2");
+    }
+
+    #[test]
+    fn thresholds_that_would_flip_flop_are_refused() {
+        let of = |change: fn(&mut LevelPolicy)| {
+            let mut policy = LevelPolicy::default();
+            change(&mut policy);
+            policy.validated()
+        };
+        assert!(of(|_| ()).is_ok());
+        assert_eq!(of(|p| (p.threshold_in, p.fine_threshold) = (1.4, 1.4)), Err(PolicyFault::Crossed("threshold_in")));
+        assert!(of(|p| p.fine_threshold = 9.0).is_ok(), "threshold_in decides");
+        assert_eq!(of(|p| p.threshold_out = 0.0), Err(PolicyFault::NotPositive("threshold_out")));
+        assert_eq!(of(|p| p.threshold_in = f64::NAN), Err(PolicyFault::NotPositive("threshold_in")));
+        assert_eq!(of(|p| p.hysteresis = -0.1), Err(PolicyFault::Hysteresis));
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub mod roi;
 pub mod samples;
 pub mod tile;
 pub mod turntable;
+pub mod volume_lod;
 
 pub use budget::{Budgets, DeviceMemory, Hardware, Overrides};
 pub use color::{Blending, ColorRange, ColorTable, Interpolation, Rendering, TABLE_LEN, Transfer};
