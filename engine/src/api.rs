@@ -2,12 +2,12 @@
 
 pub use nc_core::control::echoes::{Echo, merged_for};
 use nc_core::data::CanvasSize;
+pub use nc_core::data::LevelDecided;
 pub use nc_core::ledger::{Op, OpKind, OpTrace, Origin, Outcome, Step};
 use nc_core::scene::AppliedView;
 pub use nc_core::{data, scene};
 pub use nc_gpu::api::ParameterSets;
 pub use nc_gpu::codec::bitstream::{BitstreamError, avcc_record};
-pub use nc_runtime::txn::LevelSwitch;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Instant;
@@ -82,8 +82,8 @@ pub enum Event {
     Applied(Applied),
     /// The stream's configuration is known or changed; comes before the first packet that needs it.
     Stream(StreamConfig),
-    /// Another level is drawn from now on.
-    Level(LevelSwitch),
+    /// A decision about the level that differs from the one told before.
+    Level(Box<LevelDecided>),
     /// Something people should know: a damaged chunk, a device that failed. Logging it is the receiver's business.
     Warning {
         /// "data", "render", "encode".

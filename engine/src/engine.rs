@@ -2,15 +2,13 @@
 
 use crate::api::Sink;
 use crate::session::{Session, SessionConfig};
-use nc_core::data::ImageId;
+use nc_core::data::budget::{TILE_SHARE, default_cache_bytes};
+use nc_core::data::{Budgets, DeviceMemory, Hardware, ImageId, Overrides};
 use nc_core::ledger::InvariantError;
 use nc_gpu::DeviceChoice;
 use nc_store::{Image, Loader, LoaderConfig, LoaderStats, OpenError, ViewId};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-
-/// Share of the cache budget that goes to tiles on the device; decoded chunks get the rest.
-const TILE_SHARE: u64 = 4;
 
 /// What an engine is made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +19,25 @@ pub struct EngineConfig {
     pub cache_bytes: u64,
     /// Threads that read and decode chunks, at least 1.
     pub loader_threads: usize,
+    /// Bytes that this process may use at most; `None` if that is not known. [`crate::machine`] finds out.
+    pub memory: Option<u64>,
+    /// What a person says instead of what the hardware has.
+    pub overrides: Overrides,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        let (device, overrides) = (DeviceChoice::Auto, Overrides::default());
+        Self { device, cache_bytes: default_cache_bytes(None), loader_threads: 1, memory: None, overrides }
+    }
+}
+
+impl EngineConfig {
+    /// What may be held of an image on a device with `memory`, whose volumes may be so long.
+    pub fn budgets(&self, memory: DeviceMemory, texture_edge_3d: Option<u32>) -> Budgets {
+        let hardware = Hardware { memory: self.memory, device: memory, texture_edge_3d };
+        Budgets::derive(&hardware, &self.overrides, self.cache_bytes)
+    }
 }
 
 /// Why a session could not be started.
@@ -86,8 +103,8 @@ impl Engine {
         self.config.device
     }
 
-    pub(crate) fn tile_budget(&self) -> u64 {
-        self.config.cache_bytes / TILE_SHARE
+    pub(crate) fn config(&self) -> &EngineConfig {
+        &self.config
     }
 
     pub(crate) fn view_id(&self) -> ViewId {

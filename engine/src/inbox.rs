@@ -1,7 +1,7 @@
 //! What the control thread has to do: intents and loads in order, switches of level, the newest applied commit, warnings. Bounded; nobody
 //! waits to put something in.
 
-use crate::api::{LevelSwitch, RawIntent};
+use crate::api::{LevelDecided, RawIntent};
 use crate::load::Load;
 use crate::session::Busy;
 use nc_core::ledger::AppliedCommit;
@@ -27,7 +27,7 @@ pub(crate) struct Warning {
 pub(crate) enum Work {
     Intent(RawIntent),
     Load(Load),
-    Level(LevelSwitch),
+    Level(Box<LevelDecided>),
     Applied(AppliedCommit),
     Warning(Warning),
     Stop,
@@ -42,7 +42,7 @@ enum Asked {
 #[derive(Default)]
 struct Shelves {
     asked: VecDeque<Asked>,
-    levels: VecDeque<LevelSwitch>,
+    levels: VecDeque<Box<LevelDecided>>,
     applied: Option<AppliedCommit>,
     warnings: VecDeque<Warning>,
     /// Warnings that were dropped since one was last taken.
@@ -148,13 +148,14 @@ impl Inbox {
         self.changed.notify_one();
     }
 
-    /// Another level is drawn from now on.
-    pub(crate) fn level(&self, switch: LevelSwitch) {
+    /// A decision about the level. Where there are too many, the oldest goes that switched nothing, or else the oldest.
+    pub(crate) fn level(&self, decided: LevelDecided) {
         let mut shelves = self.lock();
         if shelves.levels.len() == LEVELS {
-            shelves.levels.pop_front();
+            let dispensable = shelves.levels.iter().position(|decided| !decided.switches());
+            shelves.levels.remove(dispensable.unwrap_or(0));
         }
-        shelves.levels.push_back(switch);
+        shelves.levels.push_back(Box::new(decided));
         drop(shelves);
         self.changed.notify_one();
     }
@@ -202,8 +203,8 @@ impl Inbox {
 mod tests {
     use super::*;
     use crate::api::ClientId;
-    use nc_core::data::lod::{LevelDecision, LevelReason};
-    use nc_core::data::{CanvasSize, PlaneKey, Tile, TileKey};
+    use nc_core::data::lod::{LevelDecision, LevelPolicy, LevelReason};
+    use nc_core::data::{Budgets, CanvasSize, PlaneKey, Rect, Tile, TileKey};
     use nc_core::ledger::{Ledger, Seed};
     use nc_runtime::TileSource;
     use nc_store::Arrival;
@@ -336,14 +337,25 @@ mod tests {
     #[test]
     fn switches_of_level_leave_with_the_mirrors_and_after_the_acks() {
         let decision = LevelDecision { desired: 0, level: 0, downgraded: false, reason: LevelReason::Finer };
-        let switch = |from| LevelSwitch {
+        let switch = |from| LevelDecided {
             from,
             decision,
+            news: true,
+            ndisplay: 2,
+            target: 0,
             oversampling: vec![],
+            sampling: vec![],
             fits: vec![true],
+            budgets: Budgets::within(1 << 20),
+            policy: LevelPolicy::default(),
+            canvas: CanvasSize { width: 640, height: 480 },
+            shown: Rect { left: 0.0, bottom: 0.0, width: 32.0, height: 24.0 },
+            roi: None,
+            signature: None,
             zoom_hint: None,
             lock: None,
             since_switch: None,
+            moving: false,
         };
         let inbox = Inbox::default();
         inbox.applied(commit());

@@ -23,4 +23,4 @@ pub use nc_runtime::WatchdogState;
 pub use nc_runtime::stats::{Stage, Stats, Summary};
 pub use nc_runtime::watchdog::GRACE as KEYFRAME_GRACE;
 pub use nc_store::{Image, LoaderStats, OpenError, browse};
-pub use session::{Busy, Session, SessionConfig};
+pub use session::{Busy, Session, SessionConfig, ViewPolicy};

@@ -2,10 +2,9 @@
 
 use crate::api::{Event, Packet, Sink, StreamConfig};
 use crate::inbox::{Inbox, Warning};
-use nc_core::data::CanvasSize;
+use nc_core::data::{CanvasSize, LevelDecided};
 use nc_core::ledger::AppliedCommit;
 use nc_gpu::api::{DeviceInfo, EncodeError, ParameterSets};
-use nc_runtime::txn::LevelSwitch;
 use nc_runtime::{EncodeOutput, EncodedFrame, RenderOutput};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime};
@@ -25,8 +24,15 @@ impl RenderOutput for RenderTeller {
         *self.device.lock().unwrap_or_else(PoisonError::into_inner) = Some(info);
     }
 
-    fn level(&mut self, switch: LevelSwitch) {
-        self.inbox.level(switch);
+    fn level(&mut self, decided: LevelDecided) {
+        self.inbox.level(decided);
+    }
+
+    fn over_budget(&mut self) {
+        let message = "no level of this image fits the memory budgets; the coarsest is shown all the same. More is given by \
+                       --cache-mb, --max-slice-mb, --max-volume-mb and --vram-mb"
+            .to_owned();
+        self.inbox.warning(Warning { domain: "data", code: "data.over_budget", message });
     }
 
     fn data_fault(&mut self, message: String) {

@@ -8,7 +8,7 @@ use crate::load::{self, LoadError, Prepared};
 use crate::outputs::{EncodeTeller, RenderTeller, SteadyWall};
 use nc_core::control::Echoes;
 use nc_core::data::lod::LevelPolicy;
-use nc_core::data::{CanvasSize, ColorRange};
+use nc_core::data::{CanvasSize, ColorRange, RoiPolicy};
 use nc_core::exchange::{SharedLedger, Signal};
 use nc_core::ledger::{Ledger, OpTrace, Seed};
 use nc_core::scene::AppliedView;
@@ -35,6 +35,17 @@ pub struct SessionConfig {
     /// Threads that encode a picture, at least 1. Several share four slices: two threads with two slices each finish together more
     /// nearly than with one, since no two parts of a picture cost the same.
     pub encode_threads: u32,
+    /// What of an image is loaded and drawn for a view.
+    pub view: ViewPolicy,
+}
+
+/// What of an image is loaded and drawn for a view.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct ViewPolicy {
+    /// Which level.
+    pub level: LevelPolicy,
+    /// Which region of it.
+    pub roi: RoiPolicy,
 }
 
 /// The session cannot take more intents just now.
@@ -87,7 +98,7 @@ impl Session {
         let encoder = EncoderConfig { size, fps, bitrate: config.bitrate, range: config.range, slices, threads };
         // Fails here, where somebody can be told, rather than on the encode thread.
         let format = open_encoder(encoder)?.format();
-        let choice = engine.device();
+        let (choice, engine_config) = (engine.device(), *engine.config());
         let render = RenderConfig {
             open: Box::new(move |failures| {
                 // Once the same device is tried again; then the next rung.
@@ -96,8 +107,9 @@ impl Session {
             }),
             format,
             interval,
-            tile_budget: engine.tile_budget(),
-            policy: LevelPolicy::default(),
+            budgets: Box::new(move |device| engine_config.budgets(device.memory, device.texture_edge_3d)),
+            policy: config.view.level,
+            roi: config.view.roi,
         };
         let encode = EncodeConfig { open: Arc::new(move || open_encoder(encoder)), interval };
         let announced = ledger.view();

@@ -8,7 +8,7 @@ use crate::load::Load;
 use crate::session::Busy;
 use nc_core::control::{Echoes, bootstrap};
 use nc_core::data::lod::LevelPolicy;
-use nc_core::data::{CanvasSize, PlaneKey, Samples, TILE, Tile, TileKey};
+use nc_core::data::{Budgets, CanvasSize, DeviceMemory, PlaneKey, RoiPolicy, Samples, TILE, Tile, TileKey};
 use nc_core::exchange::{SharedLedger, Signal};
 use nc_core::ledger::{AppliedBatch, InvariantError, Ledger, OpKind, Seed, State};
 use nc_core::scene::{AppliedView, Dataset};
@@ -77,7 +77,7 @@ impl Stepped {
             echoes: Echoes::default(),
         };
         let render = Render {
-            viewer: Viewer::new(&state, LevelPolicy::default(), TILE_BUDGET),
+            viewer: Viewer::new(&state, LevelPolicy::default(), RoiPolicy::default(), Budgets::within(TILE_BUDGET)),
             device: Notes::default(),
             epoch: None,
             source: None,
@@ -150,7 +150,7 @@ impl Stepped {
                     self.inbox.applied(commit);
                 }
                 render.device = Notes::default();
-                render.viewer.device_replaced();
+                render.viewer.device_replaced(Budgets::within(TILE_BUDGET));
                 Turn { wake_at: Some(now), failed: true }
             }
         }
@@ -308,7 +308,12 @@ impl Notes {
 
 impl RenderDevice for Notes {
     fn info(&self) -> DeviceInfo {
-        DeviceInfo { kind: DeviceKind::Cpu, description: "draws nothing".into() }
+        DeviceInfo {
+            kind: DeviceKind::Cpu,
+            description: "draws nothing".into(),
+            memory: DeviceMemory::Host,
+            texture_edge_3d: None,
+        }
     }
 
     fn upload(&mut self, _key: TileKey, _tile: &Tile) -> Result<(), DeviceError> {

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 const CANVAS: CanvasSize = CanvasSize { width: 320, height: 240 };
 
 fn engine() -> Engine {
-    Engine::new(EngineConfig { device: DeviceChoice::Cpu, cache_bytes: 256 << 20, loader_threads: 1 })
+    Engine::new(EngineConfig { device: DeviceChoice::Cpu, cache_bytes: 256 << 20, loader_threads: 1, ..EngineConfig::default() })
 }
 
 fn golden(name: &str) -> PathBuf {

@@ -3,7 +3,7 @@
 
 use nc_core::data::{CanvasSize, ColorRange};
 use nc_engine::api::{Event, Packet, Sink};
-use nc_engine::{DeviceChoice, Engine, EngineConfig, SessionConfig};
+use nc_engine::{DeviceChoice, Engine, EngineConfig, SessionConfig, ViewPolicy};
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::{Duration, Instant};
@@ -24,9 +24,21 @@ fn count(folder: &str) -> usize {
 
 /// One engine and one session on the demo, up to its first packet.
 fn live() {
-    let engine = Engine::new(EngineConfig { device: DeviceChoice::Cpu, cache_bytes: 64 << 20, loader_threads: 2 });
+    let engine = Engine::new(EngineConfig {
+        device: DeviceChoice::Cpu,
+        cache_bytes: 64 << 20,
+        loader_threads: 2,
+        ..EngineConfig::default()
+    });
     let canvas = CanvasSize { width: 320, height: 240 };
-    let config = SessionConfig { canvas, fps: 60.0, bitrate: 4_000_000, range: ColorRange::Full, encode_threads: 2 };
+    let config = SessionConfig {
+        canvas,
+        fps: 60.0,
+        bitrate: 4_000_000,
+        range: ColorRange::Full,
+        encode_threads: 2,
+        view: ViewPolicy::default(),
+    };
     let (came, first) = sync_channel(1);
     let session = engine.start(Some(engine.demo()), config, Arc::new(First(came))).unwrap();
     session.set_viewers(1);

@@ -4,7 +4,7 @@
 use nc_core::data::{CanvasSize, ColorRange};
 use nc_core::scene::OpSeq;
 use nc_engine::api::{Event, Packet, Sink};
-use nc_engine::{DeviceChoice, Engine, EngineConfig, Session, SessionConfig};
+use nc_engine::{DeviceChoice, Engine, EngineConfig, Session, SessionConfig, ViewPolicy};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -48,9 +48,21 @@ fn switch(engine: &Engine, session: &Session, shown: &Receiver<OpSeq>, number: u
 
 #[test]
 fn fifty_images_leave_no_thread_no_file_and_no_chunk() {
-    let engine = Engine::new(EngineConfig { device: DeviceChoice::Cpu, cache_bytes: 128 << 20, loader_threads: 2 });
+    let engine = Engine::new(EngineConfig {
+        device: DeviceChoice::Cpu,
+        cache_bytes: 128 << 20,
+        loader_threads: 2,
+        ..EngineConfig::default()
+    });
     let canvas = CanvasSize { width: 320, height: 240 };
-    let config = SessionConfig { canvas, fps: 60.0, bitrate: 4_000_000, range: ColorRange::Full, encode_threads: 2 };
+    let config = SessionConfig {
+        canvas,
+        fps: 60.0,
+        bitrate: 4_000_000,
+        range: ColorRange::Full,
+        encode_threads: 2,
+        view: ViewPolicy::default(),
+    };
     let (tell, shown) = sync_channel(1 << 12);
     let session = engine.start(None, config, Arc::new(Shown(tell))).unwrap();
     session.set_viewers(1);

@@ -183,6 +183,73 @@ pub struct LevelReport {
     /// Milliseconds since the last switch; absent if there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since_switch_ms: Option<f64>,
+    /// 2 or 3 displayed dims.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ndisplay: Option<u8>,
+    /// Level that is to be drawn once it is there; finer than `to` at most while a volume is shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<usize>,
+    /// Voxels per canvas pixel where the volume is nearest, per level; empty in 2D.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sampling: Vec<f64>,
+    /// Whether the 3D camera moves, so that nothing finer is begun.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub moving: bool,
+    /// What may be held at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budgets: Option<LevelBudgets>,
+    /// What the policy goes by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thresholds: Option<LevelThresholds>,
+    /// Columns and rows of the canvas.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canvas: Option<[u32; 2]>,
+    /// What 2D shows: left, bottom, width, height in world units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rect: Option<[f64; 4]>,
+    /// What of the level is loaded for it: first column, one past the last, first row, one past the last. Absent in 3D and beside the
+    /// data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roi: Option<[u32; 4]>,
+    /// First and last chunk of that region: rows, then columns. There if and only if `roi` is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<[u32; 4]>,
+}
+
+/// What may be held of an image at once. Closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LevelBudgets {
+    /// Bytes of a plane of a level; absent if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slice_bytes: Option<u64>,
+    /// Bytes of tiles on the device.
+    pub tile_bytes: u64,
+    /// Bytes of volumes.
+    pub volume_bytes: u64,
+    /// Samples of volumes.
+    pub volume_voxels: u64,
+    /// Longest side of a volume, samples; absent if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub texture_edge: Option<u32>,
+}
+
+/// What the level policy goes by. Oversampling is samples per canvas pixel. Closed.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LevelThresholds {
+    /// A finer level is wanted when its oversampling is at most this.
+    pub fine: f64,
+    /// A finer level is taken when its oversampling is at most this.
+    #[serde(rename = "in")]
+    pub inwards: f64,
+    /// A coarser level is taken when the present one's oversampling exceeds this.
+    #[serde(rename = "out")]
+    pub outwards: f64,
+    /// Margin by which a step of one level must clear its threshold.
+    pub hysteresis: f64,
+    /// Shortest time between two switches, milliseconds.
+    pub cooldown_ms: f64,
 }
 
 /// Why a level was chosen.
@@ -201,10 +268,14 @@ pub enum LevelReason {
     Cooldown,
     /// No level fits its budget; the coarsest is drawn all the same.
     OverBudget,
-    /// A volume is drawn at the coarsest level.
+    /// A volume is drawn at the coarsest level, until a finer one is there.
     Volume,
     /// The plane's level came back after a volume.
     Restored,
+    /// A volume is drawn at the level that its voxels on the screen call for.
+    VolumeSampling,
+    /// A finer level of a volume is due, once the camera rests.
+    Rest,
 }
 
 /// `x.role`: whether this session may change anything. Sent after the welcome and whenever it changes. Closed.

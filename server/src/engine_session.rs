@@ -2,6 +2,7 @@
 
 use crate::engine::{Busy, Engine, LoadError, Prepared, Vitals};
 use crate::metrics::{Histogram, Metrics};
+use nc_engine::api::data::lod::LevelReason;
 use nc_engine::api::scene::AppliedView;
 use nc_engine::api::{OpTrace, RawIntent, Step, StreamConfig};
 use nc_engine::{Session, Stage, Summary};
@@ -59,6 +60,9 @@ impl Engine for Session {
         metrics.counters.insert("napari_cuda_rendered_total", read(&stats.frames));
         metrics.counters.insert("napari_cuda_captures_dropped", read(&stats.frames_dropped));
         metrics.counters.insert("napari_cuda_level_switches", read(&stats.level_switches));
+        for (reason, decisions) in LevelReason::ALL.into_iter().zip(&stats.level_decisions) {
+            metrics.counters.insert(decisions_of(reason), read(decisions));
+        }
         metrics.gauges.insert("napari_cuda_tile_bytes", read(&stats.tile_bytes) as f64);
         metrics.gauges.insert("napari_cuda_tiles_missing", read(&stats.tiles_missing) as f64);
         for (stage, name) in [
@@ -108,6 +112,22 @@ impl Engine for Session {
             watchdog_resets: stats.watchdog_resets.load(Ordering::Relaxed),
             ended: stats.take_ended(),
         }
+    }
+}
+
+/// The counter of the decisions about the level that came out for a reason.
+fn decisions_of(reason: LevelReason) -> &'static str {
+    match reason {
+        LevelReason::Finer => "napari_cuda_level_decisions_finer",
+        LevelReason::Coarser => "napari_cuda_level_decisions_coarser",
+        LevelReason::Keep => "napari_cuda_level_decisions_keep",
+        LevelReason::Locked => "napari_cuda_level_decisions_locked",
+        LevelReason::Cooldown => "napari_cuda_level_decisions_cooldown",
+        LevelReason::OverBudget => "napari_cuda_level_decisions_over_budget",
+        LevelReason::Volume => "napari_cuda_level_decisions_volume",
+        LevelReason::Restored => "napari_cuda_level_decisions_restored",
+        LevelReason::VolumeSampling => "napari_cuda_level_decisions_volume_sampling",
+        LevelReason::Rest => "napari_cuda_level_decisions_rest",
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Failure, print};
 use nc_engine::api::data::CanvasSize;
-use nc_engine::{DeviceChoice, Engine, EngineConfig, SessionConfig};
+use nc_engine::{DeviceChoice, Engine, EngineConfig, SessionConfig, ViewPolicy};
 use nc_server::ambient::SystemAmbient;
 use nc_server::config::{Config, DataSource, Device, Flags};
 use nc_server::{Bound, Server};
@@ -131,6 +131,7 @@ async fn serve(config: &Config) -> Result<(), Failure> {
         cache_bytes: u64::from(config.cache_mib.value) << 20,
         // One core stays free for render and encode.
         loader_threads: cores.saturating_sub(1).max(1),
+        ..EngineConfig::default()
     });
     let image = match &config.data.value {
         DataSource::None => None,
@@ -143,6 +144,7 @@ async fn serve(config: &Config) -> Result<(), Failure> {
         bitrate: config.bitrate_bps.value,
         range: config.color_range.value,
         encode_threads: u32::try_from(cores).unwrap_or(4).clamp(1, 4),
+        view: ViewPolicy::default(),
     };
     let session = engine.start(image, session, server.sink()).map_err(Failure::machine)?;
     announce(&server.bound())?;

@@ -4,7 +4,8 @@
 //! [`CapturedFrame`] is what passes between them.
 
 use nc_core::data::{
-    Blending, CanvasSize, ColorRange, ImageId, Interpolation, MAX_AXES, PlaneKey, Rect, Rendering, Tile, TileKey, Transfer,
+    Blending, CanvasSize, ColorRange, DeviceMemory, ImageId, Interpolation, MAX_AXES, PlaneKey, Rect, Rendering, Tile, TileKey,
+    Transfer,
 };
 
 pub use nc_core::data::SampleAxis;
@@ -18,13 +19,17 @@ pub enum DeviceKind {
     Gl,
 }
 
-/// What a device says of itself, for people.
+/// What a device says of itself: for people, and for budgets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceInfo {
     /// Which one.
     pub kind: DeviceKind,
     /// One line: renderer and version, or instruction set and threads.
     pub description: String,
+    /// Where it keeps what it draws from, and how much that is.
+    pub memory: DeviceMemory,
+    /// Longest side of a volume that it can hold, samples; `None` if any.
+    pub texture_edge_3d: Option<u32>,
 }
 
 /// One candidate plane of a layer.

@@ -2,7 +2,9 @@
 
 use crate::device_gl::context::Gl;
 use crate::device_gl::egl;
+pub use crate::device_gl::limits::{GlLimits, VideoMemory};
 use crate::isa::Isa;
+use nc_core::data::DeviceMemory;
 
 /// All of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +30,26 @@ pub struct GlDevice {
     pub software: bool,
     /// Where the context comes from.
     pub platform: String,
+    /// What it can hold.
+    pub limits: GlLimits,
+    /// Its memory, where the driver tells.
+    pub video_memory: Option<VideoMemory>,
+}
+
+impl GlDevice {
+    /// Where a device on it keeps what it draws from.
+    pub fn memory(&self) -> DeviceMemory {
+        device_memory(self.software, self.video_memory)
+    }
+}
+
+/// Where a device keeps what it draws from, by what its driver tells.
+pub(crate) fn device_memory(software: bool, video: Option<VideoMemory>) -> DeviceMemory {
+    match (software, video) {
+        (true, _) => DeviceMemory::Host,
+        (false, Some(video)) => DeviceMemory::Video(video.bytes()),
+        (false, None) => DeviceMemory::Unknown,
+    }
 }
 
 /// The processor, as the cpu device sees it.
@@ -55,6 +77,8 @@ pub fn probe() -> Probe {
                             version: identity.version,
                             software: identity.software,
                             platform: platform.to_string(),
+                            limits: context.limits(),
+                            video_memory: context.video_memory(),
                         });
                     }
                     Err(problem) => gl_problems.push(problem),

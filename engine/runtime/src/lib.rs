@@ -24,7 +24,7 @@ pub mod watchdog;
 
 pub use encode_thread::{EncodeConfig, EncodeControl, EncodeOutput, EncodedFrame, OpenEncoder};
 pub use op_traces::{conclude, end_closed};
-pub use render_thread::{OpenDevice, RenderConfig, RenderOutput, RenderThread};
+pub use render_thread::{DeriveBudgets, OpenDevice, RenderConfig, RenderOutput, RenderThread};
 pub use source_slot::SourceSlot;
 pub use stats::{Stage, Stats};
 pub use tick::{Laps, Outcome, Tick, Viewer};

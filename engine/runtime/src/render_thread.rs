@@ -8,8 +8,8 @@ use crate::stats::{Stage, Stats};
 use crate::supervised;
 use crate::tick::{Laps, Tick, Viewer};
 use crate::tile_source::TileSource;
-use crate::txn::LevelSwitch;
 use nc_core::data::lod::LevelPolicy;
+use nc_core::data::{Budgets, LevelDecided, RoiPolicy};
 use nc_core::exchange::{SharedLedger, Signal};
 use nc_core::ledger::{AppliedBatch, AppliedCommit, OpKind, State, Step};
 use nc_core::scene::OpSeq;
@@ -23,6 +23,9 @@ use std::time::{Duration, Instant};
 /// can step down.
 pub type OpenDevice = Box<dyn Fn(u32) -> Result<Box<dyn RenderDevice>, DeviceError> + Send>;
 
+/// What may be held of an image on a device. Called on the render thread, whenever a device was opened.
+pub type DeriveBudgets = Box<dyn Fn(&DeviceInfo) -> Budgets + Send>;
+
 /// What the render thread needs to know.
 pub struct RenderConfig {
     /// Makes the device.
@@ -31,10 +34,12 @@ pub struct RenderConfig {
     pub format: FrameFormat,
     /// Shortest time between two pictures.
     pub interval: Duration,
-    /// Bytes of tiles kept on the device.
-    pub tile_budget: u64,
+    /// What may be held of an image, by the device in use.
+    pub budgets: DeriveBudgets,
     /// Level policy.
     pub policy: LevelPolicy,
+    /// How the region that is loaded follows the view.
+    pub roi: RoiPolicy,
 }
 
 /// Takes what the render thread has to tell. Must not block.
@@ -43,8 +48,10 @@ pub trait RenderOutput: Send {
     fn applied(&mut self, commit: AppliedCommit);
     /// The device in use.
     fn device(&mut self, info: DeviceInfo);
-    /// Another level is drawn from now on.
-    fn level(&mut self, switch: LevelSwitch);
+    /// A decision about the level that differs from the one before.
+    fn level(&mut self, decided: LevelDecided);
+    /// No level of this dataset fits the budgets, for the first time.
+    fn over_budget(&mut self);
     /// A chunk is damaged.
     fn data_fault(&mut self, message: String);
     /// The device failed or is not to be had; what happens next.
@@ -179,7 +186,8 @@ impl RenderLoop {
         }
         let Some(device) = self.open_device(0, output) else { return };
         let state = self.ledger.state();
-        let viewer = Viewer::new(&state, self.config.policy, self.config.tile_budget);
+        let budgets = (self.config.budgets)(&device.info());
+        let viewer = Viewer::new(&state, self.config.policy, self.config.roi, budgets);
         let mut turn = Turn {
             viewer,
             device,
@@ -234,10 +242,15 @@ impl RenderLoop {
         if outcome.volume_pending {
             output.volume_pending();
         }
-        if let Some(switch) = outcome.switched {
-            tracing::debug!(?switch, "level");
-            self.stats.count(|s| &s.level_switches);
-            output.level(switch);
+        if outcome.over_budget {
+            output.over_budget();
+        }
+        if let Some(decided) = outcome.decided {
+            tracing::debug!(target: "level", ?decided);
+            self.stats.level_decided(&decided);
+            if decided.news {
+                output.level(decided);
+            }
         }
         let mut op = None;
         if let Some(batch) = outcome.batch {
@@ -330,9 +343,9 @@ impl RenderLoop {
         self.stats.count(|s| &s.device_resets);
         self.fail_attempt(output);
         turn.failures += 1;
-        let device = self.open_device(turn.failures, output);
-        turn.viewer.device_replaced();
-        device
+        let device = self.open_device(turn.failures, output)?;
+        turn.viewer.device_replaced((self.config.budgets)(&device.info()));
+        Some(device)
     }
 
     /// Waits; `false` if the session ends meanwhile.

@@ -112,6 +112,11 @@ impl Residency {
         self.bytes
     }
 
+    /// Keeps at most `budget` bytes from the next tile on.
+    pub fn set_budget(&mut self, budget: u64) {
+        self.budget = budget;
+    }
+
     /// The budget in bytes.
     pub fn budget(&self) -> u64 {
         self.budget

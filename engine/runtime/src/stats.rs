@@ -1,5 +1,7 @@
 //! Stage times and counters of one session, for metrics, telemetry and benches.
 
+use nc_core::data::LevelDecided;
+use nc_core::data::lod::LevelReason;
 use nc_core::ledger::{OpTrace, Step};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -137,6 +139,8 @@ pub struct Stats {
     pub device_resets: AtomicU64,
     /// Level switches.
     pub level_switches: AtomicU64,
+    /// Decisions about the level, in the order of [`LevelReason::ALL`].
+    pub level_decisions: [AtomicU64; LevelReason::ALL.len()],
     /// Bytes of tiles on the device.
     pub tile_bytes: AtomicU64,
     /// Tiles that the present view lacks at its level.
@@ -156,6 +160,7 @@ impl Default for Stats {
             watchdog_resets: AtomicU64::new(0),
             device_resets: AtomicU64::new(0),
             level_switches: AtomicU64::new(0),
+            level_decisions: Default::default(),
             tile_bytes: AtomicU64::new(0),
             tiles_missing: AtomicU64::new(0),
         }
@@ -202,6 +207,14 @@ impl Stats {
     /// Adds one to a counter.
     pub fn count(&self, counter: impl Fn(&Self) -> &AtomicU64) {
         counter(self).fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a decision about the level.
+    pub fn level_decided(&self, decided: &LevelDecided) {
+        self.level_decisions[decided.decision.reason as usize].fetch_add(1, Ordering::Relaxed);
+        if decided.switches() {
+            self.level_switches.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// How long a stage took lately; `None` before its first sample.

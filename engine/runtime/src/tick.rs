@@ -23,11 +23,11 @@ use crate::residency::Residency;
 use crate::stats::Stage;
 use crate::thumbnails::{ThumbnailWork, Thumbnails};
 use crate::tile_source::TileSource;
-use crate::txn::{self, Given, LevelSwitch, Live, Mode};
+use crate::txn::{self, Given, Live, Mode};
 use crate::viewport::{self, ViewportPlan};
 use crate::volume;
-use nc_core::data::lod::LevelPolicy;
-use nc_core::data::{Rect, TileKey, plane_camera};
+use nc_core::data::lod::{LevelPolicy, LevelReason};
+use nc_core::data::{Budgets, LevelDecided, Rect, RoiPolicy, TileKey, plane_camera};
 use nc_core::exchange::CameraCommand;
 use nc_core::ledger::{AppliedBatch, State};
 use nc_core::scene::{Dataset, OpSeq, PlanePose, Thumbnail, VolumePose};
@@ -75,8 +75,10 @@ pub struct Outcome {
     pub faults: Vec<String>,
     /// Whether the picture has to be a keyframe: the camera was reset, or another dataset is shown.
     pub keyframe: bool,
-    /// The change of level, where it changed.
-    pub switched: Option<LevelSwitch>,
+    /// The decision on the level, where one was made.
+    pub decided: Option<LevelDecided>,
+    /// Whether it is the first of this dataset for which no level fits the budgets.
+    pub over_budget: bool,
 }
 
 impl Outcome {
@@ -132,6 +134,8 @@ impl Subject {
 #[derive(Debug)]
 pub struct Viewer {
     policy: LevelPolicy,
+    roi: RoiPolicy,
+    budgets: Budgets,
     epoch: Option<u64>,
     live: Live,
     /// `live` as last committed.
@@ -140,6 +144,7 @@ pub struct Viewer {
     keyframe: bool,
     told_cropped: bool,
     told_absent: bool,
+    told_over_budget: bool,
     told_volume: bool,
     residency: Residency,
     drawn: Option<Drawn>,
@@ -152,18 +157,21 @@ pub struct Viewer {
 }
 
 impl Viewer {
-    /// A viewer that keeps at most `tile_budget` bytes of tiles on its device. Starts from `state`, which it takes as applied.
-    pub fn new(state: &State, policy: LevelPolicy, tile_budget: u64) -> Self {
+    /// A viewer that keeps within `budgets`. Starts from `state`, which it takes as applied.
+    pub fn new(state: &State, policy: LevelPolicy, roi: RoiPolicy, budgets: Budgets) -> Self {
         Self {
             policy,
+            roi,
+            budgets,
             epoch: None,
             live: Live::of(state),
             safe: Live::of(state),
             keyframe: false,
             told_cropped: false,
             told_absent: false,
+            told_over_budget: false,
             told_volume: false,
-            residency: Residency::new(tile_budget),
+            residency: Residency::new(budgets.tile_bytes),
             drawn: None,
             subject: None,
             stale: true,
@@ -174,8 +182,10 @@ impl Viewer {
         }
     }
 
-    /// The device was made anew: every tile is gone and the next tick draws.
-    pub fn device_replaced(&mut self) {
+    /// The device was made anew, with `budgets`: every tile is gone and the next tick draws.
+    pub fn device_replaced(&mut self, budgets: Budgets) {
+        self.budgets = budgets;
+        self.residency.set_budget(budgets.tile_bytes);
         self.residency.forget();
         self.redraw();
     }
@@ -249,12 +259,15 @@ impl Viewer {
             commands: &commands,
             now,
             policy: &self.policy,
-            budget: self.residency.budget(),
+            roi: &self.roi,
+            budgets: &self.budgets,
         };
         let plan = txn::plan(&self.live, &given);
         self.live = plan.live;
         self.keyframe |= plan.reset;
-        outcome.switched = plan.switch;
+        let exceeds = plan.decided.as_ref().is_some_and(|d| d.decision.reason == LevelReason::OverBudget);
+        outcome.over_budget = exceeds && !std::mem::replace(&mut self.told_over_budget, true);
+        outcome.decided = plan.decided;
         plan.wake_at.into_iter().for_each(|at| outcome.wake(at));
 
         let subject = Subject::of(&snapshot);
@@ -315,6 +328,7 @@ impl Viewer {
         self.safe = self.live.clone();
         self.told_cropped = false;
         self.told_absent = false;
+        self.told_over_budget = false;
         self.told_volume = false;
         self.committed = None;
         self.wanted.clear();

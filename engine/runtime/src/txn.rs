@@ -1,4 +1,4 @@
-//! The plan of a render transaction: which mode, poses and level a snapshot and its camera commands lead to. Pure.
+//! The plan of a render transaction: which mode, poses, level and region a snapshot and its camera commands lead to. Pure.
 //!
 //! ```text
 //!   camera commands ──▶ pose of 2D, pose of 3D        each command moves the pose of its own mode
@@ -11,14 +11,19 @@
 //!                                     (within the budget)  which is asked when there is a reason to
 //! ```
 //!
-//! Reasons to ask the policy (PROTOCOL §16.1): the 2D camera moved, a switch waits for its cooldown, a level was released, a budget or
+//! In 3D the level that the voxels on the screen call for is decided with every plan, and told; what is drawn is the finest that is
+//! there, which is the coarsest while volumes are not loaded.
+//!
+//! Reasons to ask the policy in 2D (PROTOCOL §16.1): the 2D camera moved, a switch waits for its cooldown, a level was released, a budget or
 //! the canvas changed, and the first time. After a return from 3D none of them stands until something happens in 2D again, so the
 //! level is exactly the one that 3D was entered from.
 
 use crate::camera::{self, Home, Poses};
 use crate::{viewport, volume};
-use nc_core::data::CanvasSize;
 use nc_core::data::lod::{LevelDecision, LevelInputs, LevelPolicy, LevelReason};
+use nc_core::data::turntable::VolumePose;
+use nc_core::data::volume_lod::VolumeInputs;
+use nc_core::data::{Budgets, CanvasSize, Footprint, LevelDecided, Rect, Roi, RoiInputs, RoiPolicy, SampleFormat};
 use nc_core::exchange::CameraCommand;
 use nc_core::ledger::State;
 use nc_core::scene::Dataset;
@@ -26,6 +31,10 @@ use std::time::{Duration, Instant};
 
 /// A zoom older than this no longer hints at a direction.
 const ZOOM_HINT_AGE: Duration = Duration::from_millis(500);
+/// A 3D camera that was not moved for so long is at rest.
+const VOLUME_REST: Duration = Duration::from_millis(250);
+/// Samples around the view that its filter's taps may need.
+const MARGIN: u32 = 1;
 
 /// What the picture shows: derived from `view.ndisplay`, never written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,8 +75,15 @@ pub struct Live {
     jumped: bool,
     /// There is another reason to decide on a level anew.
     due: bool,
+    /// Nothing was planned yet: a level may be far from the one that the policy would settle on.
+    first: bool,
     switched_at: Option<Instant>,
     zoom_hint: Option<(f64, Instant)>,
+    /// What of the plane's level is loaded.
+    pub region: Option<Region>,
+    volume: VolumeChoice,
+    /// The decision that was told last, and its target.
+    told: Option<(LevelDecision, usize)>,
     /// Since when the old picture stands in for a new step of which nothing is there.
     pub holding_since: Option<Instant>,
 }
@@ -87,11 +103,38 @@ impl Live {
             moved: false,
             jumped: false,
             due: true,
+            first: true,
             switched_at: None,
             zoom_hint: None,
+            region: None,
+            volume: VolumeChoice::default(),
+            told: None,
             holding_since: None,
         }
     }
+}
+
+/// The region of a plane's level that is loaded (PROTOCOL §16.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Region {
+    /// The level.
+    pub level: usize,
+    /// The dims along rows and columns.
+    pub dims: (usize, usize),
+    /// The region, in samples of the level.
+    pub roi: Roi,
+    /// First and last chunk that it touches, rows, then columns; `None` if it is empty.
+    pub signature: Option<[u32; 4]>,
+}
+
+/// Which level of the volume was chosen, whether or not it can be drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct VolumeChoice {
+    level: Option<usize>,
+    /// When another level was chosen.
+    switched_at: Option<Instant>,
+    /// When the camera moved last.
+    moved_at: Option<Instant>,
 }
 
 /// How often the mode was entered or left: also tells of a way there and back between two ticks.
@@ -129,29 +172,12 @@ pub struct Given<'a> {
     pub commands: &'a [CameraCommand],
     /// The time.
     pub now: Instant,
-    /// How 2D chooses its level.
+    /// How a level is chosen.
     pub policy: &'a LevelPolicy,
-    /// Bytes of samples that the device may keep.
-    pub budget: u64,
-}
-
-/// A change of level and what it was decided from.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LevelSwitch {
-    /// The level before.
-    pub from: usize,
-    /// The level from now on, and why.
-    pub decision: LevelDecision,
-    /// Samples per canvas pixel, per level; empty in 3D.
-    pub oversampling: Vec<f64>,
-    /// Whether each level fits its budget.
-    pub fits: Vec<bool>,
-    /// The factor of a recent 2D zoom, above 1 outwards.
-    pub zoom_hint: Option<f64>,
-    /// The level that a person asked for.
-    pub lock: Option<usize>,
-    /// Time since the switch before.
-    pub since_switch: Option<Duration>,
+    /// How the region that is loaded follows the view.
+    pub roi: &'a RoiPolicy,
+    /// What may be held at once.
+    pub budgets: &'a Budgets,
 }
 
 /// What to show, and what follows from it for the next tick.
@@ -159,9 +185,9 @@ pub struct LevelSwitch {
 pub struct ViewPlan {
     /// The viewer's state, if the plan is carried out.
     pub live: Live,
-    /// The change of level, if it changes.
-    pub switch: Option<LevelSwitch>,
-    /// When a switch that waits for its cooldown is due.
+    /// The decision on the level, if one was made.
+    pub decided: Option<LevelDecided>,
+    /// When a switch that waits for its cooldown, or for the camera to rest, is due.
     pub wake_at: Option<Instant>,
     /// Whether the camera was reset.
     pub reset: bool,
@@ -170,9 +196,18 @@ pub struct ViewPlan {
 /// A decision with what it was made from.
 struct Decided {
     decision: LevelDecision,
+    target: usize,
     oversampling: Vec<f64>,
+    sampling: Vec<f64>,
     fits: Vec<bool>,
     zoom_hint: Option<f64>,
+    lock: Option<usize>,
+    since_switch: Option<Duration>,
+    moving: bool,
+    /// Whether it was made now, and not kept from before.
+    made: bool,
+    /// When it is to be made anew although nothing happens.
+    again_at: Option<Instant>,
 }
 
 /// Plans; see the module.
@@ -192,61 +227,160 @@ pub fn plan(live: &Live, given: &Given<'_>) -> ViewPlan {
         // A switch of mode is none of the policy's.
         (next.toggles, next.switched_at) = (toggles(state), None);
     }
-    let since_switch = next.switched_at.map(|at| now.duration_since(at));
     next.asked = asked(state, live.asked, live.level);
-    let lock = next.asked.map(|asked| asked.level);
+    let shown = next.poses.plane.expanded_to(state.canvas);
     let decided = match next.mode {
         Mode::Volume => {
-            next.poses.volume = Some(home.volume_pose(next.poses.volume));
-            volume_level(lock, given)
+            let pose = home.volume_pose(next.poses.volume);
+            next.poses.volume = Some(pose);
+            if toggled || camera.reset || live.poses.volume.is_none() {
+                // Somewhere else altogether: its level is found at once.
+                next.volume = VolumeChoice::default();
+            } else if live.poses.volume != next.poses.volume {
+                next.volume.moved_at = Some(now);
+            }
+            volume_level(&mut next, &pose, home.volume, given)
         }
         Mode::Plane => {
-            next.due |= live.asked.is_some() && lock.is_none();
-            plane_level(&mut next, given, toggled, since_switch)
+            next.due |= live.asked.is_some() && next.asked.is_none();
+            plane_level(&mut next, given, shown, toggled)
         }
     };
-    let Decided { decision, oversampling, fits, zoom_hint } = decided;
+    next.first = false;
+    let decision = decided.decision;
     let switched = decision.level != live.level;
-    let waits = decision.reason == LevelReason::Cooldown || (switched && next.due && next.mode == Mode::Plane);
+    let due = switched && next.due && next.mode == Mode::Plane;
     if switched && !toggled {
         next.switched_at = Some(now);
     }
-    let wake_at = waits.then(|| next.switched_at.unwrap_or(now) + given.policy.cooldown);
+    let cooldown_ends = next.switched_at.unwrap_or(now) + given.policy.cooldown;
+    let wake_at = decided.again_at.into_iter().chain(due.then_some(cooldown_ends)).min();
     (next.level, next.downgraded) = (decision.level, decision.downgraded);
     next.canvas = state.canvas;
     if let Some(asked) = &mut next.asked {
         asked.overruled = decision.level != *state.multiscale.level.get();
     }
-    let switch =
-        switched.then_some(LevelSwitch { from: live.level, decision, oversampling, fits, zoom_hint, lock, since_switch });
-    ViewPlan { live: next, switch, wake_at, reset: camera.reset }
+    if next.mode == Mode::Plane {
+        next.region = Some(region(next.region, given, shown, next.level));
+    }
+    let news = switched || next.told != Some((decision, decided.target));
+    let decided = (decided.made || switched).then(|| {
+        next.told = Some((decision, decided.target));
+        told(&decided, live.level, news, &next, given, shown)
+    });
+    ViewPlan { live: next, decided, wake_at, reset: camera.reset }
 }
 
-/// The level asked for, else the coarsest (PROTOCOL §16.4); within the budget.
-fn volume_level(lock: Option<usize>, given: &Given<'_>) -> Decided {
-    let fits = volume::levels_that_fit(given.state, given.dataset, given.budget);
-    let asked = fixed(given.policy, lock.unwrap_or(fits.len() - 1), &fits);
-    let decision = if lock.is_none() { because(LevelReason::Volume, asked) } else { asked };
-    Decided { decision, oversampling: Vec::new(), fits, zoom_hint: None }
+/// A decision as it is told.
+fn told(decided: &Decided, from: usize, news: bool, next: &Live, given: &Given<'_>, shown: Rect) -> LevelDecided {
+    let region = next.region.filter(|region| next.mode == Mode::Plane && !region.roi.region.is_empty());
+    LevelDecided {
+        from,
+        decision: decided.decision,
+        news,
+        ndisplay: if next.mode == Mode::Volume { 3 } else { 2 },
+        target: decided.target,
+        oversampling: decided.oversampling.clone(),
+        sampling: decided.sampling.clone(),
+        fits: decided.fits.clone(),
+        budgets: *given.budgets,
+        policy: *given.policy,
+        canvas: given.state.canvas,
+        shown,
+        roi: region.map(|region| region.roi.region),
+        signature: region.and_then(|region| region.signature),
+        zoom_hint: decided.zoom_hint,
+        lock: decided.lock,
+        since_switch: decided.since_switch,
+        moving: decided.moving,
+    }
 }
 
-fn plane_level(next: &mut Live, given: &Given<'_>, toggled: bool, since_switch: Option<Duration>) -> Decided {
+/// What of the level is loaded for `shown`: what was, if that still serves.
+fn region(before: Option<Region>, given: &Given<'_>, shown: Rect, level: usize) -> Region {
+    let Given { state, dataset, .. } = *given;
+    let dims @ (row, col) = state.plane_dims();
+    let (x, y) = (dataset.sample_axis(level, col), dataset.sample_axis(level, row));
+    let chunk = (dataset.chunk_edge(level, col), dataset.chunk_edge(level, row));
+    let inputs = RoiInputs {
+        viewport: Footprint::of(shown, x, y, MARGIN),
+        size: (x.len, y.len),
+        chunk,
+        previous: before.filter(|before| (before.level, before.dims) == (level, dims)).map(|before| before.roi),
+    };
+    let roi = given.roi.roi(&inputs);
+    Region { level, dims, roi, signature: roi.region.signature(chunk) }
+}
+
+/// The level asked for, else what the sampling calls for as far as it is there (PROTOCOL §16.4); within the budget.
+fn volume_level(next: &mut Live, pose: &VolumePose, bounds: [[f64; 2]; 3], given: &Given<'_>) -> Decided {
     let Given { state, dataset, now, policy, .. } = *given;
-    let shown = next.poses.plane.expanded_to(state.canvas);
-    let fits = viewport::levels_that_fit(state, dataset, shown, given.budget);
+    let fits = volume::levels_that_fit(state, dataset, given.budgets);
+    let voxel = volume::voxels(state, dataset);
+    let lock = next.asked.map(|asked| asked.level);
+    let choice = &mut next.volume;
+    let moving = choice.moved_at.is_some_and(|at| now.duration_since(at) < VOLUME_REST);
+    let since_switch = choice.switched_at.map(|at| now.duration_since(at));
+    let inputs = VolumeInputs {
+        pose,
+        bounds,
+        canvas: state.canvas,
+        voxel: &voxel,
+        fits: &fits,
+        // The outline that is drawn has no samples: it can be that of any level that is asked for.
+        resident: lock.unwrap_or(fits.len() - 1),
+        current: choice.level,
+        lock,
+        since_switch,
+        moving,
+    };
+    let decision = policy.decide_volume(&inputs);
+    if choice.level.is_some_and(|level| level != decision.chosen) {
+        choice.switched_at = Some(now);
+    }
+    let stepped = choice.switched_at == Some(now);
+    choice.level = lock.is_none().then_some(decision.chosen);
+    let rests_at = choice.moved_at.map(|at| at + VOLUME_REST).filter(|_| moving && decision.desired < decision.chosen);
+    let cools_at = choice.switched_at.map(|at| at + policy.cooldown).filter(|_| stepped || decision.desired != decision.chosen);
+    let reached = LevelDecision {
+        desired: decision.desired,
+        level: decision.drawn,
+        downgraded: decision.downgraded,
+        reason: decision.reason,
+    };
+    Decided {
+        decision: reached,
+        target: decision.target,
+        oversampling: Vec::new(),
+        sampling: decision.sampling,
+        fits,
+        zoom_hint: None,
+        lock,
+        since_switch,
+        moving,
+        made: true,
+        again_at: rests_at.into_iter().chain(cools_at).filter(|&at| at > now).min(),
+    }
+}
+
+fn plane_level(next: &mut Live, given: &Given<'_>, shown: Rect, toggled: bool) -> Decided {
+    let Given { state, dataset, now, policy, .. } = *given;
+    let fits = planes_that_fit(state, dataset, shown, given.budgets);
     if toggled {
         next.level = *state.multiscale.level.get();
-        next.due = false;
+        (next.due, next.first) = (false, false);
     } else {
         next.due |= next.canvas != state.canvas || (next.downgraded && next.fits != fits);
     }
     let (row, col) = state.plane_dims();
     let oversampling = dataset.oversampling(shown, state.canvas, row, col);
     let current = next.level.min(fits.len() - 1);
-    let mut zoom_hint = None;
-    let decision = if let Some(asked) = next.asked {
-        fixed(policy, asked.level, &fits)
-    } else if next.moved && next.jumped {
+    let since_switch = next.switched_at.map(|at| now.duration_since(at));
+    let lock = next.asked.map(|asked| asked.level).or(policy.lock);
+    let (mut zoom_hint, mut made) = (None, true);
+    let decision = if let Some(lock) = lock {
+        fixed(policy, lock, &fits)
+    } else if next.first || (next.moved && next.jumped) {
         policy.settle(&oversampling, &fits, current)
     } else if next.moved || next.due || !(toggled || fits[current]) {
         let hint = next.zoom_hint.take().filter(|(_, at)| now.duration_since(*at) <= ZOOM_HINT_AGE);
@@ -255,16 +389,42 @@ fn plane_level(next: &mut Live, given: &Given<'_>, toggled: bool, since_switch: 
     } else if toggled {
         because(LevelReason::Restored, fixed(policy, current, &fits))
     } else {
+        made = false;
         LevelDecision { desired: current, level: current, downgraded: next.downgraded, reason: LevelReason::Keep }
     };
-    if next.asked.is_some() || next.jumped {
+    if lock.is_some() || next.jumped {
         next.zoom_hint = None;
     }
     (next.moved, next.jumped) = (false, false);
     // A decision to move is followed by another, until nothing is left to change.
     next.due = matches!(decision.reason, LevelReason::Finer | LevelReason::Coarser | LevelReason::Cooldown);
     next.fits.clone_from(&fits);
-    Decided { decision, oversampling, fits, zoom_hint }
+    let waits = decision.reason == LevelReason::Cooldown;
+    Decided {
+        decision,
+        target: decision.level,
+        oversampling,
+        sampling: Vec::new(),
+        fits,
+        zoom_hint,
+        lock,
+        since_switch,
+        moving: false,
+        made,
+        again_at: waits.then(|| next.switched_at.unwrap_or(now) + policy.cooldown),
+    }
+}
+
+/// Whether a plane of each level fits the budget of a slice (PROTOCOL §16.3) and what of it `shown` needs that of tiles.
+fn planes_that_fit(state: &State, dataset: &Dataset, shown: Rect, budgets: &Budgets) -> Vec<bool> {
+    let sample = SampleFormat::of(dataset.image.dtype).size();
+    let (row, col) = state.plane_dims();
+    let mut fits = viewport::levels_that_fit(state, dataset, shown, budgets.tile_bytes);
+    for (level, fits) in fits.iter_mut().enumerate() {
+        let shape = dataset.level_shape(level);
+        *fits &= budgets.slice_fits(shape[col], shape[row], sample);
+    }
+    fits
 }
 
 /// `level`, or the next coarser that fits.

@@ -1,7 +1,7 @@
 //! The 3D planner: what a volume pass is made of, and which levels a budget allows. Pure.
 
 use nc_core::data::turntable::{self, VolumePose};
-use nc_core::data::{MAX_AXES, SampleFormat, Transfer};
+use nc_core::data::{Budgets, MAX_AXES, SampleFormat, Transfer};
 use nc_core::ledger::{LayerState, State};
 use nc_core::scene::{Dataset, LayerSpec};
 use nc_gpu::api::{VolumeKey, VolumeLayer, VolumePass, VolumeView};
@@ -24,15 +24,28 @@ pub fn pass(state: &State, dataset: &Dataset, pose: &VolumePose, level: usize) -
     Some(VolumePass { canvas: state.canvas, view, bounds: dataset.world_box(&shown), layers })
 }
 
-/// Whether the samples of each level, of all visible layers together, fit into `budget` bytes (PROTOCOL §16.3).
-pub fn levels_that_fit(state: &State, dataset: &Dataset, budget: u64) -> Vec<bool> {
+/// Whether the samples of each level, of all visible layers together, fit (PROTOCOL §16.3).
+pub fn levels_that_fit(state: &State, dataset: &Dataset, budgets: &Budgets) -> Vec<bool> {
     let visible = state.layers.iter().filter(|l| l.controls.visible).count().max(1) as u64;
-    let sample = SampleFormat::of(dataset.image.dtype).size() as u64;
-    let bytes = |level: usize| {
+    let sample = SampleFormat::of(dataset.image.dtype).size();
+    let shown = |level: usize| {
         let shape = dataset.level_shape(level);
-        dims(state).iter().fold(visible.saturating_mul(sample), |product, &dim| product.saturating_mul(shape[dim]))
+        dims(state).iter().map(|&dim| shape[dim]).collect::<Vec<u64>>()
     };
-    (0..dataset.level_count()).map(|level| bytes(level) <= budget).collect()
+    (0..dataset.level_count()).map(|level| budgets.volume_fits(&shown(level), visible, sample)).collect()
+}
+
+/// World length of a voxel's edges along x, y and z, per level; 0 along an axis that data of fewer dims do not have.
+pub fn voxels(state: &State, dataset: &Dataset) -> Vec<[f64; 3]> {
+    let edges = |level: usize| {
+        let scale = dataset.level_scale(level);
+        let mut edges = [0.0; 3];
+        for (edge, &dim) in edges.iter_mut().zip(dims(state).iter().rev()) {
+            *edge = scale[dim].abs();
+        }
+        edges
+    };
+    (0..dataset.level_count()).map(edges).collect()
 }
 
 fn key(state: &State, dataset: &Dataset, layer: &LayerSpec, shown: [usize; 3], level: usize) -> VolumeKey {

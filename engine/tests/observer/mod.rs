@@ -3,7 +3,7 @@
 use nc_core::data::{CanvasSize, ColorRange, Footprint, TileKey, Transfer, turntable};
 use nc_core::scene::{AppliedView, Dataset, LayerView, OpSeq};
 use nc_engine::api::{ClientId, Event, Packet, RawIntent, Sink};
-use nc_engine::{Engine, Image, Session, SessionConfig};
+use nc_engine::{Engine, Image, Session, SessionConfig, ViewPolicy};
 use nc_gpu::api::{CapturedFrame, FrameFormat, RenderDevice, SliceLayer, SlicePass, SlicePlane, VolumePass, VolumeView};
 use nc_gpu::device_cpu::{CpuDevice, CpuOptions};
 use nc_gpu::testing::{Decoded, Decoder};
@@ -84,7 +84,14 @@ impl Observer {
 
     fn observe(engine: &Engine, image: Option<Image>, canvas: CanvasSize) -> Self {
         let (tell, told) = sync_channel(1 << 16);
-        let config = SessionConfig { canvas, fps: 60.0, bitrate: 12_000_000, range: RANGE, encode_threads: 2 };
+        let config = SessionConfig {
+            canvas,
+            fps: 60.0,
+            bitrate: 12_000_000,
+            range: RANGE,
+            encode_threads: 2,
+            view: ViewPolicy::default(),
+        };
         let session = engine.start(image.clone(), config, Arc::new(Collector(tell))).unwrap();
         session.set_viewers(1);
         session.request_idr();

@@ -5,7 +5,7 @@ use crate::observer::Observer;
 use crate::{CANVAS, engine, golden, open};
 use nc_core::scene::OpSeq;
 use nc_engine::api::{Event, Packet, Sink};
-use nc_engine::{Image, LoadError, OpenError, SessionConfig};
+use nc_engine::{Image, LoadError, OpenError, SessionConfig, ViewPolicy};
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -131,7 +131,8 @@ fn the_first_picture_of_an_image_is_a_keyframe() {
     let engine = engine();
     let (tell, told) = sync_channel(1 << 12);
     let range = nc_core::data::ColorRange::Full;
-    let config = SessionConfig { canvas: CANVAS, fps: 60.0, bitrate: 4_000_000, range, encode_threads: 1 };
+    let config =
+        SessionConfig { canvas: CANVAS, fps: 60.0, bitrate: 4_000_000, range, encode_threads: 1, view: ViewPolicy::default() };
     let token = Arc::new(());
     let session = engine.start(Some(gray(60, &token)), config, Arc::new(Packets(tell))).unwrap();
     session.set_viewers(1);

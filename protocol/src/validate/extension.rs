@@ -1,7 +1,7 @@
 //! What the payloads of extensions must keep.
 
 use super::{Violation, ensure};
-use crate::extension::{Delivery, Latency, LevelReport, OpOutcome, OpReport, Telemetry};
+use crate::extension::{Delivery, Latency, LevelReport, LevelThresholds, OpOutcome, OpReport, Telemetry};
 
 /// How the server does.
 pub(super) fn telemetry(telemetry: &Telemetry) -> Result<(), Violation> {
@@ -40,6 +40,7 @@ fn op(report: &OpReport) -> Result<(), Violation> {
 /// A decision about the level.
 pub(super) fn level(report: &LevelReport) -> Result<(), Violation> {
     let LevelReport { at, from, to, desired, oversampling, fits, zoom_hint, lock, since_switch_ms, .. } = report;
+    let LevelReport { ndisplay, target, sampling, budgets: _, thresholds, canvas, rect, roi, signature, .. } = report;
     let levels = fits.len();
     ensure(*at >= 0.0, "at", "must be seconds since the epoch")?;
     ensure(levels > 0, "fits", "must say every level")?;
@@ -49,5 +50,19 @@ pub(super) fn level(report: &LevelReport) -> Result<(), Violation> {
     ensure(lock.is_none_or(|lock| lock < levels), "lock", "no such level")?;
     ensure(oversampling.iter().all(|&samples| samples >= 0.0), "oversampling", "must not be negative")?;
     ensure(zoom_hint.is_none_or(|hint| hint > 0.0), "zoom_hint", "must be positive")?;
-    ensure(since_switch_ms.is_none_or(|ms| ms >= 0.0), "since_switch_ms", "must not be negative")
+    ensure(since_switch_ms.is_none_or(|ms| ms >= 0.0), "since_switch_ms", "must not be negative")?;
+    ensure(ndisplay.is_none_or(|n| matches!(n, 2 | 3)), "ndisplay", "must be 2 or 3")?;
+    ensure(target.is_none_or(|target| target <= *to), "target", "is never coarser than what is drawn")?;
+    ensure([0, levels].contains(&sampling.len()), "sampling", "must say as many levels as fits, or none")?;
+    ensure(sampling.is_empty() || oversampling.is_empty(), "sampling", "is of a volume, oversampling of a plane")?;
+    ensure(sampling.iter().all(|&voxels| voxels >= 0.0), "sampling", "must not be negative")?;
+    if let Some(LevelThresholds { fine, inwards, outwards, hysteresis, cooldown_ms }) = thresholds {
+        let sound = [fine, inwards, outwards].into_iter().all(|&t| t > 0.0) && *hysteresis >= 0.0 && *cooldown_ms >= 0.0;
+        ensure(sound, "thresholds", "must be above 0, hysteresis and cooldown not below")?;
+    }
+    ensure(canvas.is_none_or(|[w, h]| w > 0 && h > 0), "canvas", "must have pixels")?;
+    ensure(rect.is_none_or(|[_, _, w, h]| w > 0.0 && h > 0.0), "rect", "must have an extent")?;
+    ensure(roi.is_none_or(|[x0, x1, y0, y1]| x0 < x1 && y0 < y1), "roi", "must not be empty")?;
+    ensure(roi.is_some() == signature.is_some(), "signature", "belongs to a roi")?;
+    ensure(signature.is_none_or(|[y0, y1, x0, x1]| y0 <= y1 && x0 <= x1), "signature", "must be in order")
 }

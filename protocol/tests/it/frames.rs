@@ -142,6 +142,16 @@ fn extensions() {
         zoom_hint: None,
         lock: Some(0),
         since_switch_ms: None,
+        ndisplay: None,
+        target: None,
+        sampling: vec![],
+        moving: false,
+        budgets: None,
+        thresholds: None,
+        canvas: None,
+        rect: None,
+        roi: None,
+        signature: None,
     };
     insta::assert_snapshot!(frame(head(Kind::XLevel).session("s"), &report));
     insta::assert_snapshot!(frame(head(Kind::XRole).session("s"), &Role { role: RoleName::Observer }));

@@ -121,6 +121,14 @@ fn every_rule_is_enforced() {
         (Kind::XLevel, "/payload/to", json!(2)),
         (Kind::XLevel, "/payload/fits", json!([true])),
         (Kind::XLevel, "/payload/reason", json!("whim")),
+        (Kind::XLevel, "/payload/ndisplay", json!(4)),
+        (Kind::XLevel, "/payload/target", json!(1)),
+        (Kind::XLevel, "/payload/sampling", json!([1.0, 0.5])),
+        (Kind::XLevel, "/payload/budgets/tile_bytes", json!(-1)),
+        (Kind::XLevel, "/payload/thresholds/out", json!(0.0)),
+        (Kind::XLevel, "/payload/canvas", json!([0, 480])),
+        (Kind::XLevel, "/payload/roi", json!([5, 5, 0, 244])),
+        (Kind::XLevel, "/payload/signature", json!([3, 0, 0, 5])),
         (Kind::XRole, "/payload/role", json!("king")),
     ];
     for (kind, at, value) in broken {

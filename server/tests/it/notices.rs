@@ -1,9 +1,10 @@
 //! What a change is made into: which frames, in which order, for whom.
 
 use crate::support::{FakeEngine, TestAmbient, WALL, dataset, hello, view};
-use nc_engine::api::data::lod::{LevelDecision, LevelReason};
+use nc_engine::api::data::lod::{LevelDecision, LevelPolicy, LevelReason};
+use nc_engine::api::data::{Budgets, CanvasSize, Footprint, Rect};
 use nc_engine::api::scene::{AppliedView, Thumbnail};
-use nc_engine::api::{Accepted, Applied, ClientId, Echo, Event, LayerChange, LevelSwitch, Sink};
+use nc_engine::api::{Accepted, Applied, ClientId, Echo, Event, LayerChange, LevelDecided, Sink};
 use nc_protocol::extension::{COMPACT_SCENE, LEVEL};
 use nc_protocol::notify::{CameraMode, Layers, Severity};
 use nc_protocol::validate::Conversation;
@@ -232,25 +233,40 @@ fn decisions_about_the_level_are_told_to_who_asked() {
     let server = Server::new(1);
     let (mut asker, mut other) = (server.comes(&[LEVEL]), server.comes(&[]));
     let decision = LevelDecision { desired: 0, level: 1, downgraded: true, reason: LevelReason::Finer };
-    let switch = LevelSwitch {
+    let switch = LevelDecided {
         from: 2,
         decision,
+        news: true,
+        ndisplay: 2,
+        target: 1,
         oversampling: vec![4.0, 2.0, 1.0],
+        sampling: vec![],
         fits: vec![false, true, true],
+        budgets: Budgets::within(1 << 20),
+        policy: LevelPolicy::default(),
+        canvas: CanvasSize { width: 640, height: 480 },
+        shown: Rect { left: 0.0, bottom: 0.0, width: 32.0, height: 24.0 },
+        roi: Some(Footprint { x0: 0, x1: 36, y0: 0, y1: 28 }),
+        signature: Some([0, 1, 0, 2]),
         zoom_hint: Some(0.8),
         lock: None,
         since_switch: Some(Duration::from_millis(200)),
+        moving: false,
     };
-    server.sink.event(Event::Level(switch.clone()));
+    server.sink.event(Event::Level(Box::new(switch.clone())));
     match &*asker.hears() {
         [ServerFrame { body: Body::XLevel(report), .. }] => {
             assert_eq!((report.from, report.to, report.desired, report.downgraded), (2, 1, 0, true));
             assert_eq!((report.at, report.since_switch_ms, report.restored), (WALL, Some(200.0), false));
+            assert_eq!((report.roi, report.signature, report.target), (Some([0, 36, 0, 28]), Some([0, 1, 0, 2]), Some(1)));
+            assert_eq!((report.thresholds.unwrap().outwards, report.budgets.unwrap().tile_bytes), (1.35, 1 << 20));
         }
         other => panic!("{other:?}"),
     }
     assert!(other.hears().is_empty());
     let decision = LevelDecision { reason: LevelReason::Volume, ..decision };
-    server.sink.event(Event::Level(LevelSwitch { decision, oversampling: vec![], zoom_hint: None, ..switch }));
+    let (sampling, oversampling) = (vec![2.0, 1.0, 0.5], vec![]);
+    let volume = LevelDecided { decision, ndisplay: 3, target: 0, oversampling, sampling, roi: None, signature: None, ..switch };
+    server.sink.event(Event::Level(Box::new(volume)));
     assert!(matches!(&*asker.hears(), [ServerFrame { body: Body::XLevel(_), .. }]), "a volume's level has no oversampling");
 }

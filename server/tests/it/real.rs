@@ -3,7 +3,7 @@
 use crate::support::{PATIENCE, TestAmbient, WALL, hello};
 use futures_util::{SinkExt, StreamExt};
 use nc_engine::api::data::{CanvasSize, ColorRange};
-use nc_engine::{DeviceChoice, Engine, EngineConfig, Session, SessionConfig};
+use nc_engine::{DeviceChoice, Engine, EngineConfig, Session, SessionConfig, ViewPolicy};
 use nc_protocol::validate::Conversation;
 use nc_server::{Bound, Config, Flags, Server};
 use serde_json::{Value, json};
@@ -45,9 +45,21 @@ impl RealServer {
         let flags = Flags { state_port: any(), pixel_port: any(), http_port: any(), ..flags };
         let config = Config::resolve(flags, |_| None).unwrap();
         let server = Server::bind(&config, Arc::new(TestAmbient::default())).await.unwrap();
-        let engine = Engine::new(EngineConfig { device: DeviceChoice::Cpu, cache_bytes: 64 << 20, loader_threads: 1 });
+        let engine = Engine::new(EngineConfig {
+            device: DeviceChoice::Cpu,
+            cache_bytes: 64 << 20,
+            loader_threads: 1,
+            ..EngineConfig::default()
+        });
         let image = name.map(|name| engine.open(&golden().join(name).to_string_lossy()).unwrap());
-        let session = SessionConfig { canvas: CANVAS, fps: 60.0, bitrate: 1_000_000, range: ColorRange::Full, encode_threads: 1 };
+        let session = SessionConfig {
+            canvas: CANVAS,
+            fps: 60.0,
+            bitrate: 1_000_000,
+            range: ColorRange::Full,
+            encode_threads: 1,
+            view: ViewPolicy::default(),
+        };
         let session = engine.start(image, session, server.sink()).unwrap();
         let (bound, (stop, stopped)) = (server.bound(), oneshot::channel());
         let task = tokio::spawn(server.run(Arc::new(session.clone()), async {

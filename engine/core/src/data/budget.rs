@@ -9,8 +9,8 @@ const MIB: u64 = 1 << 20;
 const UNKNOWN: u64 = 8192 * MIB;
 /// Least that is left to everything else on the device.
 const LEAST_RESERVE: u64 = 1024 * MIB;
-/// Share of the cache budget that goes to tiles on the device; decoded chunks get the rest.
-const TILE_SHARE: u64 = 4;
+/// The part of the cache budget that goes to tiles on the device is one in so many; decoded chunks get the rest.
+pub const TILE_SHARE: u64 = 4;
 /// Share of the memory at hand that is the cache's if nobody says otherwise, and its bounds.
 const CACHE_SHARE: u64 = 4;
 const CACHE_RANGE: (u64, u64) = (256 * MIB, 32 << 30);
@@ -98,6 +98,11 @@ impl Budgets {
                 DeviceMemory::Video(_) | DeviceMemory::Unknown => tiles.min(if free > 0 { free / 4 } else { memory / 8 }).max(1),
             },
         }
+    }
+
+    /// As if the device had `bytes` for tiles and as many for volumes, and nothing else mattered.
+    pub fn within(bytes: u64) -> Self {
+        Self { slice_bytes: None, volume_bytes: bytes, volume_voxels: bytes, texture_edge_3d: None, tile_bytes: bytes }
     }
 
     /// Whether a plane of so many samples of `sample_bytes` fits.

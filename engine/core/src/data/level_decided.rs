@@ -12,6 +12,8 @@ pub struct LevelDecided {
     pub from: usize,
     /// The level drawn from now on, what the canvas calls for, and why.
     pub decision: LevelDecision,
+    /// Whether it differs from the one told before. What is decided anew with every movement is news only then.
+    pub news: bool,
     /// 2 or 3 displayed dims.
     pub ndisplay: u8,
     /// The level that is to be drawn once it is there: in 2D the one decided on, in 3D it may be finer than what is drawn so far.

@@ -102,22 +102,6 @@ impl LevelReason {
         Self::VolumeSampling,
         Self::Rest,
     ];
-
-    /// A short name, as on the wire.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Finer => "finer",
-            Self::Coarser => "coarser",
-            Self::Keep => "keep",
-            Self::Locked => "locked",
-            Self::Cooldown => "cooldown",
-            Self::OverBudget => "over_budget",
-            Self::Volume => "volume",
-            Self::Restored => "restored",
-            Self::VolumeSampling => "volume_sampling",
-            Self::Rest => "rest",
-        }
-    }
 }
 
 /// A level and how it was found.

@@ -136,6 +136,11 @@ impl Dataset {
         SampleAxis { len, scale: l.scale[axis], translate: l.translate[axis] }
     }
 
+    /// Samples along one dim of what is read and decoded on its own at `level`.
+    pub fn chunk_edge(&self, level: usize, dim: usize) -> u32 {
+        u32::try_from(self.image.levels[level].chunk[self.dims[dim]]).unwrap_or(u32::MAX).max(1)
+    }
+
     /// Level samples per canvas pixel for every level when `shown` fills the canvas and dims `row` and `col` are displayed
     /// (PROTOCOL §16.1). A level that the view misses altogether counts as a whole.
     pub fn oversampling(&self, shown: Rect, canvas: CanvasSize, row: usize, col: usize) -> Vec<f64> {

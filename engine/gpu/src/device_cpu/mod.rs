@@ -17,7 +17,7 @@ use crate::compositing::Rule;
 use crate::isa::Isa;
 use crate::transfer::Binning;
 use crate::{convert, outline, samples};
-use nc_core::data::{CanvasSize, Tile, TileKey};
+use nc_core::data::{CanvasSize, DeviceMemory, Tile, TileKey};
 use palette::{CachedPalette, Shading};
 use plan::{LayerPlan, RowState};
 use ring::FrameRing;
@@ -110,7 +110,7 @@ impl CpuDevice {
 impl RenderDevice for CpuDevice {
     fn info(&self) -> DeviceInfo {
         let description = format!("plain Rust, {}, up to {} threads", self.isa.name(), self.threads);
-        DeviceInfo { kind: DeviceKind::Cpu, description }
+        DeviceInfo { kind: DeviceKind::Cpu, description, memory: DeviceMemory::Host, texture_edge_3d: None }
     }
 
     fn upload(&mut self, key: TileKey, tile: &Tile) -> Result<(), DeviceError> {

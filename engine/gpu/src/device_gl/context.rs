@@ -1,6 +1,7 @@
 //! GL on a context: opening it, what it says of itself, programs, and its errors as ours.
 
 use super::egl::{self, EglContext, Platform};
+use super::limits::{self, GlLimits, VideoMemory};
 use crate::api::DeviceError;
 use glow::HasContext;
 use std::sync::Arc;
@@ -71,6 +72,14 @@ impl Gl {
         let name = renderer.to_lowercase();
         let software = SOFTWARE_RENDERERS.iter().any(|s| name.contains(s));
         Identity { vendor, renderer, version, software }
+    }
+
+    pub(crate) fn limits(&self) -> GlLimits {
+        limits::limits(&self.functions)
+    }
+
+    pub(crate) fn video_memory(&self) -> Option<VideoMemory> {
+        limits::video_memory(&self.functions)
     }
 
     /// The entry points, with the context bound to this thread. The caller is on the thread that opened it.

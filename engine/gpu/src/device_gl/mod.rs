@@ -7,6 +7,7 @@
 mod capture;
 pub(crate) mod context;
 pub(crate) mod egl;
+pub(crate) mod limits;
 mod picture;
 mod sheets;
 mod slice;
@@ -23,7 +24,7 @@ use slice::SliceKernel;
 /// See the module. Bound to the thread that opened it.
 pub struct GlDevice {
     gl: Gl,
-    description: String,
+    info: DeviceInfo,
     canvas: CanvasSize,
     /// `None` for a canvas without pixels.
     picture: Option<Picture>,
@@ -41,7 +42,10 @@ impl GlDevice {
         let functions = gl.bound()?;
         let (sheets, slice, capture) = (Sheets::new(functions), SliceKernel::new(functions)?, Capture::new(functions)?);
         let description = format!("{}, GL {}, {platform}", identity.renderer, identity.version);
-        let mut device = Self { gl, description, canvas, picture: None, sheets, slice, capture };
+        let memory = crate::probe::device_memory(identity.software, limits::video_memory(functions));
+        let texture_edge_3d = Some(limits::limits(functions).texture_3d);
+        let info = DeviceInfo { kind: DeviceKind::Gl, description, memory, texture_edge_3d };
+        let mut device = Self { gl, info, canvas, picture: None, sheets, slice, capture };
         device.resize(canvas)?;
         Ok(device)
     }
@@ -63,7 +67,7 @@ impl GlDevice {
 
 impl RenderDevice for GlDevice {
     fn info(&self) -> DeviceInfo {
-        DeviceInfo { kind: DeviceKind::Gl, description: self.description.clone() }
+        self.info.clone()
     }
 
     fn upload(&mut self, key: TileKey, tile: &Tile) -> Result<(), DeviceError> {

@@ -1,11 +1,11 @@
 //! Both modes in virtual time: entering 3D, the way back, and what each leaves alone of the other.
 
 use crate::stand::{CANVAS, Recorder, TILE_BYTES, dataset};
-use crate::turns::{Loop, PLENTY, noted};
+use crate::turns::{Loop, PLENTY, Switched, noted};
 use nc_core::control::bootstrap;
 use nc_core::data::lod::LevelReason;
 use nc_core::data::turntable::{self, VolumePose};
-use nc_core::data::{ImageId, Rect};
+use nc_core::data::{Budgets, ImageId, Rect};
 use nc_core::ledger::{AppliedBatch, Outcome as Ending};
 use nc_core::scene::PlaneView;
 use nc_gpu::api::{DeviceError, VolumeKey};
@@ -68,7 +68,7 @@ fn entering_3d_shows_the_coarsest_level_from_the_canonical_pose_at_once() {
     assert_eq!(view.volume, Some(turntable::canonical(WORLD)));
     assert_eq!(view.plane.rect, plane.2, "the 2D pose stays");
     assert_eq!(*stage.ledger.state().view_cache.plane.get(), PlaneView { level: 0, step: plane.1 });
-    let switch = outcome.switched.unwrap();
+    let switch = outcome.switched().unwrap();
     assert_eq!((switch.from, switch.decision.level, switch.decision.reason), (0, 2, LevelReason::Volume));
 
     let pass = stage.device.volumes.last().unwrap();
@@ -96,7 +96,7 @@ fn the_way_back_needs_no_tile_and_is_drawn_at_once() {
     assert_eq!((stage.plane(), stage.open_ops()), (plane, 0));
     assert_eq!(stage.device.passes.last(), Some(&picture));
     assert!(stage.device.resident == resident && stage.device.evicted.is_empty() && stage.wanted.is_empty());
-    assert_eq!(outcome.switched.unwrap().decision.reason, LevelReason::Restored);
+    assert_eq!(outcome.switched().unwrap().decision.reason, LevelReason::Restored);
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn the_way_back_to_tiles_that_are_gone_is_held_like_a_step() {
     let mut stage = close_by();
     stage.toggle(3).settle();
     stage.device = Recorder::default();
-    stage.viewer.device_replaced();
+    stage.viewer.device_replaced(Budgets::within(PLENTY));
     stage.tick();
     stage.toggle(2);
     let outcome = stage.tick();
@@ -136,10 +136,10 @@ fn the_level_of_before_stays_until_something_happens_in_2d() {
     assert_eq!(stage.view().level, 0, "although the policy would show 2");
     for _ in 0..10 {
         stage.after(1000).intend("layer", "layer-0", "gamma", json!(0.5)).intend("dims", "z", "step", json!(1));
-        assert!(stage.tick_delivered().switched.is_none());
+        assert!(stage.tick_delivered().switched().is_none());
     }
     stage.settle().intend("camera", "main", "pan", json!({"dx_px": 1.0, "dy_px": 0.0}));
-    assert_eq!(stage.tick().switched.unwrap().decision.level, 1, "a camera command asks the policy again");
+    assert_eq!(stage.tick().switched().unwrap().decision.level, 1, "a camera command asks the policy again");
     stage.settle();
     assert_eq!(stage.view().level, 2);
 }
@@ -168,7 +168,7 @@ fn a_toggle_there_and_back_between_two_ticks_changes_nothing() {
     let (mut plane, pictures) = (stage.plane(), stage.pictures());
     stage.toggle(3).toggle(2);
     let outcome = stage.tick();
-    assert!(!outcome.drawn && outcome.switched.is_none());
+    assert!(!outcome.drawn && outcome.switched().is_none());
     assert_eq!((stage.plane(), stage.pictures(), stage.open_ops()), (plane.clone(), pictures, 0));
     // With a step before that no tick has seen.
     stage.shelf.decode(|_| true);
@@ -219,7 +219,7 @@ fn in_3d_the_camera_moves_and_the_level_does_not() {
     stage.intend("camera", "main", "zoom", json!({"factor": 0.01, "anchor_px": [0, 0]}));
     stage.intend("camera", "main", "pan", json!({"dx_px": 10.0, "dy_px": -30.0}));
     let outcome = stage.tick();
-    assert!(outcome.drawn && outcome.flip && outcome.switched.is_none() && outcome.wake_at.is_none_or(|at| at > stage.now));
+    assert!(outcome.drawn && outcome.flip && outcome.switched().is_none() && outcome.wake_at.is_none_or(|at| at > stage.now));
     let expected = turntable::pan(turntable::zoom(start, 0.01, &start), CANVAS, 10.0, -30.0);
     assert_eq!((stage.volume_pose(), stage.view().level), (expected, 2));
     stage.after(300).intend("camera", "main", "reset", json!({}));

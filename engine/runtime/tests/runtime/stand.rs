@@ -1,7 +1,7 @@
 //! A stand for the render loop: a made-up pyramid, a tile source that does what it is told, and a device that takes notes.
 
 use nc_core::control::{Context, Intent, bootstrap, reduce};
-use nc_core::data::{CanvasSize, DType, ImageId, PlaneKey, Samples, TILE, Tile, TileKey};
+use nc_core::data::{CanvasSize, DType, DeviceMemory, ImageId, PlaneKey, Samples, TILE, Tile, TileKey};
 use nc_core::exchange::SharedLedger;
 use nc_core::ledger::{AppliedBatch, Ledger};
 use nc_core::scene::{Axis, AxisKind, Dataset, ImageInfo, LevelInfo, SourceKind};
@@ -144,7 +144,7 @@ pub(crate) struct Recorder {
 
 impl RenderDevice for Recorder {
     fn info(&self) -> DeviceInfo {
-        DeviceInfo { kind: DeviceKind::Cpu, description: "takes notes".into() }
+        DeviceInfo { kind: DeviceKind::Cpu, description: "takes notes".into(), memory: DeviceMemory::Host, texture_edge_3d: None }
     }
 
     fn upload(&mut self, key: TileKey, _tile: &Tile) -> Result<(), DeviceError> {

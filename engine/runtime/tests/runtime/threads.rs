@@ -1,8 +1,8 @@
 //! The render and encode threads with a real device, and with encoders and devices that break.
 
 use crate::stand::{CANVAS, Shelf, dataset, intend};
-use nc_core::data::ColorRange;
 use nc_core::data::lod::LevelPolicy;
+use nc_core::data::{Budgets, ColorRange, LevelDecided, RoiPolicy};
 use nc_core::data::{Tile, TileKey};
 use nc_core::exchange::{SharedLedger, Signal};
 use nc_core::ledger::{AppliedCommit, Outcome, Step};
@@ -11,7 +11,6 @@ use nc_gpu::api::{
     AccessUnit, CapturedFrame, DeviceError, DeviceInfo, EncodeError, Encoder, EncoderInfo, FrameFormat, ParameterSets,
     RenderDevice, SlicePass, VolumePass,
 };
-use nc_runtime::txn::LevelSwitch;
 use nc_runtime::{
     EncodeConfig, EncodeOutput, EncodedFrame, OpenEncoder, RenderConfig, RenderOutput, RenderThread, SourceSlot, Stats,
     WatchdogState,
@@ -55,7 +54,10 @@ impl RenderOutput for Teller {
     fn device(&mut self, _info: DeviceInfo) {
         self.tell(Told::Device);
     }
-    fn level(&mut self, _switch: LevelSwitch) {}
+    fn level(&mut self, _decided: LevelDecided) {}
+    fn over_budget(&mut self) {
+        panic!("a level fits");
+    }
     fn data_fault(&mut self, message: String) {
         panic!("{message}");
     }
@@ -174,8 +176,9 @@ impl Stage {
             }),
             format: FORMAT,
             interval: INTERVAL,
-            tile_budget: 1 << 30,
+            budgets: Box::new(|_| Budgets::within(1 << 30)),
             policy: LevelPolicy::default(),
+            roi: RoiPolicy::default(),
         };
         let stubborn = Arc::new(AtomicBool::new(false));
         let (breaks, deaf) = (break_encoder.clone(), stubborn.clone());

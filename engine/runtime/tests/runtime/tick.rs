@@ -1,9 +1,9 @@
 //! The tick in virtual time, between a ledger, a tile source that does what it is told and a device that takes notes.
 
 use crate::stand::{CANVAS, Recorder, TILE_BYTES, overview, shade, summary, tile};
-use crate::turns::{Loop, NoClock, PLENTY, noted};
-use nc_core::data::Rect;
+use crate::turns::{Loop, NoClock, PLENTY, Switched, noted};
 use nc_core::data::lod::LevelPolicy;
+use nc_core::data::{Budgets, Rect, RoiPolicy};
 use nc_core::exchange::SharedLedger;
 use nc_core::ledger::{AppliedBatch, Outcome as Ending};
 use nc_core::scene::AppliedView;
@@ -140,14 +140,14 @@ fn the_level_follows_the_zoom_at_most_every_150_ms() {
     let zoom = json!({"factor": 0.5, "anchor_px": [256, 256]});
     stage.after(1000).intend("camera", "main", "zoom", zoom.clone());
     let outcome = stage.tick();
-    assert_eq!((stage.view().level, outcome.switched.unwrap().decision.level), (1, 1));
+    assert_eq!((stage.view().level, outcome.switched().unwrap().decision.level), (1, 1));
     let switched_at = stage.now;
     stage.after(50).intend("camera", "main", "zoom", zoom);
     let outcome = stage.tick();
-    assert!(outcome.drawn && outcome.switched.is_none(), "the view moves, the level waits");
+    assert!(outcome.drawn && outcome.switched().is_none(), "the view moves, the level waits");
     assert_eq!((stage.view().level, outcome.wake_at), (1, Some(switched_at + Duration::from_millis(150))));
-    assert!(stage.after(99).tick().switched.is_none());
-    assert_eq!(stage.after(1).tick().switched.unwrap().decision.level, 0);
+    assert!(stage.after(99).tick().switched().is_none());
+    assert_eq!(stage.after(1).tick().switched().unwrap().decision.level, 0);
     assert_eq!(stage.view().level, 0);
     // A jump goes all the way at once.
     stage.after(10).intend("camera", "main", "reset", json!({}));
@@ -166,7 +166,7 @@ fn a_level_that_was_asked_for_stays_until_it_is_released() {
     assert_eq!(stage.view().level, 0, "whatever the zoom");
     stage.after(500).intend("multiscale", "main", "policy", json!("auto"));
     stage.tick();
-    assert_eq!(stage.after(500).tick().switched.map(|s| s.decision.level), Some(2), "one level at a time");
+    assert_eq!(stage.after(500).tick().switched().map(|s| s.decision.level), Some(2), "one level at a time");
     assert_eq!(stage.view().level, 2);
 }
 
@@ -287,7 +287,7 @@ fn a_tile_that_could_not_be_uploaded_is_asked_for_again() {
     let arrivals = wanted.iter().map(|key| Arrival::Tile { key: *key, tile: tile(key), mended: false }).collect();
     assert!(stage.try_tick(arrivals).is_err());
     stage.device = Recorder::default();
-    stage.viewer.device_replaced();
+    stage.viewer.device_replaced(Budgets::within(PLENTY));
     stage.wanted.clear();
     stage.tick();
     assert_eq!(stage.wanted, wanted);
@@ -376,7 +376,7 @@ fn equal_inputs_give_equal_batches_pictures_and_evictions() {
 #[test]
 fn the_idle_scene_closes_its_ops_and_draws_nothing() {
     let ledger = SharedLedger::new(nc_core::ledger::Ledger::new(nc_core::ledger::Seed::idle(CANVAS)).unwrap());
-    let mut viewer = Viewer::new(&ledger.state(), LevelPolicy::default(), PLENTY);
+    let mut viewer = Viewer::new(&ledger.state(), LevelPolicy::default(), RoiPolicy::default(), Budgets::within(PLENTY));
     let (mut device, now) = (Recorder::default(), Instant::now());
     crate::stand::intend(&ledger, now, "dims", "y", "index", json!(3));
     let snapshot = ledger.state();

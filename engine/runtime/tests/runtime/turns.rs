@@ -1,8 +1,8 @@
 //! The render loop without its thread: ticks in virtual time, committed to a ledger.
 
 use crate::stand::{Recorder, Shelf, dataset, overview, tile};
-use nc_core::data::TileKey;
 use nc_core::data::lod::LevelPolicy;
+use nc_core::data::{Budgets, LevelDecided, RoiPolicy, TileKey};
 use nc_core::exchange::SharedLedger;
 use nc_core::ledger::{AppliedBatch, State};
 use nc_core::scene::AppliedView;
@@ -17,6 +17,18 @@ use std::time::{Duration, Instant};
 pub(crate) const PLENTY: u64 = 1 << 30;
 
 pub(crate) struct NoClock;
+
+/// What tests ask of an outcome.
+pub(crate) trait Switched {
+    /// The decision that switched to another level, if one did.
+    fn switched(&self) -> Option<LevelDecided>;
+}
+
+impl Switched for Outcome {
+    fn switched(&self) -> Option<LevelDecided> {
+        self.decided.clone().filter(LevelDecided::switches)
+    }
+}
 
 impl Laps for NoClock {
     fn lap(&mut self, _stage: Stage) {}
@@ -39,7 +51,7 @@ impl<D: RenderDevice> Loop<D> {
     pub(crate) fn new(channels: u64, budget: u64, device: D) -> Self {
         let ledger = crate::stand::ledger(dataset(channels));
         let state = ledger.state();
-        let viewer = Viewer::new(&state, LevelPolicy::default(), budget);
+        let viewer = Viewer::new(&state, LevelPolicy::default(), RoiPolicy::default(), Budgets::within(budget));
         let (shelf, now) = (Shelf::default(), Instant::now());
         Self { ledger, viewer, device, shelf, now, wanted: Vec::new(), last_good: state, batches: Vec::new() }
     }
