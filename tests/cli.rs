@@ -185,6 +185,31 @@ fn doctor_says_what_there_is_and_what_is_chosen() {
 }
 
 #[test]
+fn doctor_shows_budgets() {
+    let doctor = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_napari-cuda"));
+        let command = command.arg("doctor").args(arguments).env_clear().envs(variables.iter().copied()).stdin(Stdio::null());
+        command.output().unwrap()
+    };
+    let said = text(&doctor(&[], &[]).stdout);
+    for line in ["memory     ", "VRAM       ", "textures   ", "budget     cache: ", "budget     slice: any", "from hardware"] {
+        assert!(said.contains(line), "{line}:\n{said}");
+    }
+    let variables = [("NAPARI_CUDA_MAX_VOLUME_BYTES", "4000"), ("NAPARI_CUDA_MAX_SLICE_BYTES", "77")];
+    let output = doctor(&["--json", "--cache-mb", "64", "--max-slice-mb", "2"], &variables);
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let budget = |name: &str, unit: &str| {
+        (said["budgets"][name][unit].as_u64(), said["budgets"][name]["origin"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(budget("cache", "bytes"), (Some(64 << 20), "from --cache-mb".to_owned()));
+    assert_eq!(budget("slice", "bytes"), (Some(2 << 20), "from --max-slice-mb".to_owned()));
+    assert_eq!(budget("volume", "bytes"), (Some(4000), "from NAPARI_CUDA_MAX_VOLUME_BYTES".to_owned()));
+    assert_eq!(budget("voxels", "samples"), (Some(1000), "from NAPARI_CUDA_MAX_VOLUME_BYTES".to_owned()));
+    assert!(said["limits"]["memory_bytes"].as_u64().unwrap() > 0, "{said}");
+    assert_refused(&["doctor", "--vram-mb", "lots"], &["--vram-mb", "lots"]);
+}
+
+#[test]
 fn version_and_help_are_there() {
     let version = napari_cuda(&["--version"]);
     assert_eq!(text(&version.stdout).trim(), format!("napari-cuda {}", env!("CARGO_PKG_VERSION")));

@@ -8,6 +8,7 @@ mod control_thread;
 mod engine;
 mod inbox;
 mod load;
+pub mod machine;
 mod outputs;
 mod session;
 #[cfg(feature = "testing")]

@@ -15,7 +15,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    let engine = Engine::new(EngineConfig { device: DeviceChoice::Cpu, cache_bytes: 0, loader_threads: 1, ..EngineConfig::default() });
+    let engine =
+        Engine::new(EngineConfig { device: DeviceChoice::Cpu, cache_bytes: 0, loader_threads: 1, ..EngineConfig::default() });
     let image = engine.open(&args.data).map_err(Failure::input)?;
     let text = match args.json {
         true => serde_json::to_string_pretty(&*image.info).map_err(Failure::machine)?,

@@ -2,6 +2,7 @@
 
 pub(crate) mod doctor;
 pub(crate) mod info;
+mod limits;
 pub(crate) mod serve;
 
 use clap::{Parser, Subcommand};

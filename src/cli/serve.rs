@@ -1,8 +1,10 @@
 //! `napari-cuda serve`: bind, open, start, serve until told to stop.
 
+use super::limits::LimitArgs;
 use super::{Failure, print};
 use nc_engine::api::data::CanvasSize;
-use nc_engine::{DeviceChoice, Engine, EngineConfig, SessionConfig, ViewPolicy};
+use nc_engine::api::data::budget::default_cache_bytes;
+use nc_engine::{DeviceChoice, Engine, EngineConfig, SessionConfig, machine};
 use nc_server::ambient::SystemAmbient;
 use nc_server::config::{Config, DataSource, Device, Flags};
 use nc_server::{Bound, Server};
@@ -48,9 +50,8 @@ pub(crate) struct Args {
     /// What draws: auto, cpu or gl [default: auto]
     #[arg(long)]
     device: Option<String>,
-    /// Memory for decoded chunks and tiles, MiB [default: 1024]
-    #[arg(long, value_name = "MIB")]
-    cache_mb: Option<String>,
+    #[command(flatten)]
+    limits: LimitArgs,
     /// Range of the video's samples: full or limited [default: full]
     #[arg(long, value_name = "RANGE")]
     color_range: Option<String>,
@@ -85,7 +86,7 @@ impl From<Args> for Flags {
             fps: args.fps,
             bitrate: args.bitrate,
             device: args.device,
-            cache_mb: args.cache_mb,
+            limits: args.limits.into(),
             color_range: args.color_range,
             data_root: args.data_root,
             allow_url: args.allow_url,
@@ -108,7 +109,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
 
 /// The process environment, handed to the configuration, which alone knows what to ask for.
 #[expect(clippy::disallowed_methods, reason = "this is where the environment enters the configuration")]
-fn environment(name: &str) -> Option<String> {
+pub(super) fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
@@ -126,12 +127,14 @@ async fn serve(config: &Config) -> Result<(), Failure> {
         Device::Cpu => DeviceChoice::Cpu,
         Device::Gl => DeviceChoice::Gl,
     };
+    let (limits, memory) = (&config.limits, machine::memory());
     let engine = Engine::new(EngineConfig {
         device,
-        cache_bytes: u64::from(config.cache_mib.value) << 20,
+        cache_bytes: limits.cache_bytes.value.unwrap_or_else(|| default_cache_bytes(memory.at_hand())),
         // One core stays free for render and encode.
         loader_threads: cores.saturating_sub(1).max(1),
-        ..EngineConfig::default()
+        memory: memory.limit(),
+        overrides: limits.overrides(),
     });
     let image = match &config.data.value {
         DataSource::None => None,
@@ -144,7 +147,7 @@ async fn serve(config: &Config) -> Result<(), Failure> {
         bitrate: config.bitrate_bps.value,
         range: config.color_range.value,
         encode_threads: u32::try_from(cores).unwrap_or(4).clamp(1, 4),
-        view: ViewPolicy::default(),
+        view: limits.view.value,
     };
     let session = engine.start(image, session, server.sink()).map_err(Failure::machine)?;
     announce(&server.bound())?;

@@ -89,6 +89,13 @@ fn an_absolute_pose_is_the_mode_s() {
     assert_eq!(acked, json!({"center": [1.0, 2.0], "zoom": 4.0, "rect": [0.0, 0.0, 5.0, 6.0]}));
     assert_eq!(motion, CameraMotion::Set { center: Some((1.0, 2.0)), zoom: Some(4.0), rect: Some([0.0, 0.0, 5.0, 6.0]) });
     assert_eq!(echo, ("set", 2));
+    // Beyond what the image allows: what is acked is what is shown.
+    for (asked, within) in [(1e300, 1.0..1e9), (1e-300, 1e-9..1.0)] {
+        let (acked, motion, _) = set(json!({"zoom": asked})).unwrap();
+        let zoom = acked["zoom"].as_f64().unwrap();
+        assert!(within.contains(&zoom), "{asked}: {acked}");
+        assert_eq!(motion, CameraMotion::Set { center: None, zoom: Some(zoom), rect: None });
+    }
     let (acked, motion, echo) = set(json!({"center": [1, 2], "angles": [190, 99, -190], "zoom": 4})).unwrap();
     assert_eq!(
         acked,

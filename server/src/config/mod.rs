@@ -1,7 +1,7 @@
 //! The configuration: defaults, then environment, then flags; each value knows where it came from.
 //!
 //! Lives here: all of it put together, and what a single value is (this file), the settings that are more than a number or a word
-//! (`data`, `drive`), and the words (`choices`).
+//! (`data`, `drive`, `limits`), and the words (`choices`).
 //!
 //! Architecture invariant: this is the only module of the project that knows the names of environment variables, and it reads none
 //! itself: the environment is an argument.
@@ -9,11 +9,13 @@
 mod choices;
 mod data;
 mod drive;
+mod limits;
 
 use crate::session::Drive;
 pub use choices::{Device, LogLevel};
 pub use data::DataSource;
 use drive::DRIVE_TOKEN_VARIABLE;
+pub use limits::{LimitFlags, Limits};
 use nc_engine::api::data::{CanvasSize, ColorRange};
 use std::fmt;
 use std::path::PathBuf;
@@ -41,8 +43,8 @@ pub struct Config {
     pub bitrate_bps: Setting<u32>,
     /// What draws.
     pub device: Setting<Device>,
-    /// Budget of the decoded-chunk cache in MiB.
-    pub cache_mib: Setting<u32>,
+    /// How much of an image may be held, and which level and region of it are shown.
+    pub limits: Limits,
     /// Range of the video's samples.
     pub color_range: Setting<ColorRange>,
     /// The directory that clients may browse and open images in; `None` is the one that the served image lies in, or, without
@@ -107,7 +109,7 @@ pub struct Flags {
     pub fps: Option<String>,
     pub bitrate: Option<String>,
     pub device: Option<String>,
-    pub cache_mb: Option<String>,
+    pub limits: LimitFlags,
     pub color_range: Option<String>,
     pub data_root: Option<String>,
     pub allow_url: Vec<String>,
@@ -128,6 +130,14 @@ pub enum ConfigError {
         given: String,
         /// What it may hold.
         allowed: &'static str,
+    },
+    /// Something within the value does not fit.
+    #[error("{name}: {problem}")]
+    Within {
+        /// The flag or variable.
+        name: &'static str,
+        /// What, and what it may be.
+        problem: String,
     },
     /// Two things to serve.
     #[error("DATA and --demo exclude each other; give one of them")]
@@ -204,12 +214,7 @@ impl Config {
                 Device::Auto,
                 |text| one_of(text, &[("auto", Device::Auto), ("cpu", Device::Cpu), ("gl", Device::Gl)]),
             )?,
-            cache_mib: key("--cache-mb", "NAPARI_CUDA_CACHE_MB", "MiB from 16 to 4194304").setting(
-                flags.cache_mb,
-                &env,
-                1024,
-                |text| number(text).filter(|mib| (16..=4_194_304).contains(mib)),
-            )?,
+            limits: Limits::resolve(flags.limits, &env)?,
             color_range: key("--color-range", "NAPARI_CUDA_COLOR_RANGE", "full or limited").setting(
                 flags.color_range,
                 &env,

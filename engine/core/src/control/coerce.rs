@@ -21,6 +21,15 @@ pub fn lenient_integer(value: &Value) -> Option<i64> {
     }
 }
 
+/// A whole number: an integer, also one that is written as a float or a string. A fraction is not rounded to something else.
+pub fn whole_number(value: &Value) -> Option<i64> {
+    match value {
+        Value::Number(n) => n.as_i64().or_else(|| n.as_f64().filter(|f| f.is_finite() && f.fract() == 0.0).map(|f| f as i64)),
+        Value::String(s) => s.trim().parse().ok(),
+        other => integer(other),
+    }
+}
+
 /// A finite number: a JSON number, a boolean, or a numeric string.
 pub fn number(value: &Value) -> Option<f64> {
     match value {

@@ -186,6 +186,7 @@ mod tests {
         assert_eq!(ok("view", "main", "ndisplay", json!("3")), Intent::Ndisplay(3));
         assert_eq!(ok("dims", " z ", "index", json!(true)), Intent::DimsIndex { axis: "z".into(), index: 1 });
         assert_eq!(ok("multiscale", "main", "level", json!("2")), Intent::Level(2));
+        assert_eq!(ok("multiscale", "main", "level", json!(2.0)), Intent::Level(2));
         assert_eq!(
             ok("layer", "", "visible", json!("off")),
             Intent::Layer { target: "layer-0".into(), control: Control::Visible(false) }
@@ -234,6 +235,10 @@ mod tests {
         let zoom = refused("camera", "main", "zoom", json!({"factor": 0, "anchor_px": [1, 2]}));
         assert_eq!(said(zoom), ("state.invalid", "zoom payload requires factor and anchor_px".into()));
         assert_eq!(refused("multiscale", "main", "policy", json!("ratio")).code, "state.unsupported");
+        for none in [json!(1.5), json!("1.5"), json!(null), json!([1])] {
+            let said = said(refused("multiscale", "main", "level", none.clone()));
+            assert_eq!(said, ("state.invalid", "level out of range".into()), "{none}");
+        }
         assert_eq!(said(refused("layer", "", "opacity", json!("much"))), ("state.error", "layer update failed".into()));
         assert_eq!(said(refused("layer", "", "depth", json!(1))), ("state.invalid", "unsupported layer key depth".into()));
         assert_eq!(refused("layer", "", "contrast_limits", json!([3, 3])).code, "state.error");

@@ -1,7 +1,7 @@
 //! Reducers: an intent and the newest snapshot give one batch, or a refusal.
 
 use super::intent::{CameraSet, Intent, Rejection};
-use crate::data::turntable;
+use crate::data::{Rect, plane_camera, turntable};
 use crate::exchange::CameraMotion;
 use crate::ledger::{IntentBatch, OpKind, Origin, State};
 use crate::scene::control::Control;
@@ -104,10 +104,11 @@ fn reduce_set(state: &State, set: CameraSet, origin: Option<Arc<Origin>>) -> Res
         CameraMotion::Place { center, angles }
     } else {
         let center = set.center.map(|([x, y], _)| (x, y));
+        let zoom = set.zoom.map(|zoom| reachable(state, set.rect, zoom));
         applied.extend(center.map(|(x, y)| ("center".to_owned(), json!([x, y]))));
-        applied.extend(set.zoom.map(|zoom| ("zoom".to_owned(), json!(zoom))));
+        applied.extend(zoom.map(|zoom| ("zoom".to_owned(), json!(zoom))));
         applied.extend(set.rect.map(|rect| ("rect".to_owned(), json!(rect))));
-        CameraMotion::Set { center, zoom: set.zoom, rect: set.rect }
+        CameraMotion::Set { center, zoom, rect: set.rect }
     };
     if applied.is_empty() {
         let message = "camera.set payload must include center/zoom/angles/rect".to_owned();
@@ -116,6 +117,16 @@ fn reduce_set(state: &State, set: CameraSet, origin: Option<Arc<Origin>>) -> Res
     let echo = Some(("set", motion.mode(ndisplay)));
     let batch = IntentBatch::new(OpKind::Camera, origin);
     Ok(Reduced { batch, motion: Some(motion), applied_value: Value::Object(applied), echo })
+}
+
+/// The zoom that an absolute one comes to: within what the image allows of the rectangle that goes with it, or of the present one.
+fn reachable(state: &State, rect: Option<[f64; 4]>, zoom: f64) -> f64 {
+    let Some(dataset) = &state.dataset else { return zoom };
+    let (row, col) = state.plane_dims();
+    let rect = rect.map_or(state.camera.plane.get().rect, |[left, bottom, width, height]| Rect { left, bottom, width, height });
+    let (least, most) = plane_camera::zoom_range(rect, state.canvas, dataset.world_rect(col, row));
+    // A rectangle of absurd extent has no such range.
+    if least <= most && most.is_finite() { zoom.clamp(least, most) } else { zoom }
 }
 
 /// Where the 3D camera looks along z, or would at first; `None` if there is nothing to show in 3D.

@@ -58,6 +58,13 @@ pub fn pixels_per_unit(rect: Rect, canvas: CanvasSize) -> f64 {
     f64::from(canvas.width) / rect.expanded_to(canvas).width
 }
 
+/// Smallest and largest [`pixels_per_unit`] that [`zoom`] leads to from `rect`, or from any other of its aspect.
+pub fn zoom_range(rect: Rect, canvas: CanvasSize, home: Rect) -> (f64, f64) {
+    let pixels = pixels_per_unit(rect, canvas) * rect.width.max(rect.height);
+    let home_span = home.width.max(home.height);
+    (pixels / (home_span * ZOOM_RANGE.1), pixels / (home_span * ZOOM_RANGE.0))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,6 +97,16 @@ mod tests {
             let now = world_at(pan(rect, canvas, dx, dy), canvas, dx, -dy);
             let scale = 1e6 * (1.0 + rect.width.max(rect.height));
             prop_assert!(near(grabbed.0, now.0, scale) && near(grabbed.1, now.1, scale));
+        }
+
+        /// What an absolute zoom is acked with is what zooming to it shows.
+        #[test]
+        fn the_zoom_range_is_what_zooming_reaches((rect, canvas) in scene(), (home, _) in scene(), asked in prop::num::f64::POSITIVE) {
+            let (least, most) = zoom_range(rect, canvas, home);
+            let zoom_to = asked.clamp(least, most);
+            let zoomed = zoom(rect, canvas, pixels_per_unit(rect, canvas) / zoom_to, (0.0, 0.0), home);
+            let reached = pixels_per_unit(zoomed, canvas);
+            prop_assert!((reached / zoom_to - 1.0).abs() < 1e-9, "{reached} {zoom_to}");
         }
 
         #[test]
