@@ -102,6 +102,8 @@ pub struct Applied {
     pub view: Arc<AppliedView>,
     /// Another dataset: everything is to be sent anew.
     pub dataset: bool,
+    /// The dataset has more samples than before; with it comes `dims`.
+    pub shapes: bool,
     /// Something that `notify.dims` shows changed.
     pub dims: bool,
     /// The camera pose changed.

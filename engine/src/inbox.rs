@@ -4,6 +4,8 @@
 use crate::api::{LevelDecided, RawIntent};
 use crate::load::Load;
 use crate::session::Busy;
+use crate::watch::Growth;
+use crate::window::Found;
 use nc_core::ledger::AppliedCommit;
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -20,6 +22,8 @@ const LEVELS: usize = 16;
 pub(crate) struct Warning {
     pub(crate) domain: &'static str,
     pub(crate) code: &'static str,
+    /// Of whose data it tells; `None` where it is not about data.
+    pub(crate) epoch: Option<u64>,
     pub(crate) message: String,
 }
 
@@ -28,6 +32,8 @@ pub(crate) enum Work {
     Intent(RawIntent),
     Load(Load),
     Level(Box<LevelDecided>),
+    Grow(Growth),
+    Windows(Found),
     Applied(AppliedCommit),
     Warning(Warning),
     Stop,
@@ -43,6 +49,10 @@ enum Asked {
 struct Shelves {
     asked: VecDeque<Asked>,
     levels: VecDeque<Box<LevelDecided>>,
+    /// The newest has all that an older one has.
+    growth: Option<Growth>,
+    /// At most as many as there are layers.
+    windows: VecDeque<Found>,
     applied: Option<AppliedCommit>,
     warnings: VecDeque<Warning>,
     /// Warnings that were dropped since one was last taken.
@@ -59,7 +69,8 @@ const RUN: usize = 32;
 
 impl Shelves {
     fn take(&mut self) -> Option<Work> {
-        let mirrors_starve = self.since_mirrors >= RUN && self.applied.is_some();
+        let mirrors_starve =
+            self.since_mirrors >= RUN && (self.applied.is_some() || self.growth.is_some() || !self.windows.is_empty());
         let warnings_starve = self.since_warning >= RUN && !self.warnings.is_empty();
         if !mirrors_starve
             && !warnings_starve
@@ -77,6 +88,13 @@ impl Shelves {
         // A switch is told with the commit that shows it, so never before the ack of the intent behind it.
         if mirrors_first && let Some(switch) = self.levels.pop_front() {
             return Some(Work::Level(switch));
+        }
+        if mirrors_first && let Some(found) = self.windows.pop_front() {
+            return Some(Work::Windows(found));
+        }
+        // It commits, so a commit that waits is told with it.
+        if mirrors_first && let Some(growth) = self.growth.take() {
+            return Some(Work::Grow(growth));
         }
         if mirrors_first && let Some(commit) = self.applied.take() {
             self.since_mirrors = 0;
@@ -130,7 +148,7 @@ impl Inbox {
     pub(crate) fn applied(&self, commit: AppliedCommit) {
         let mut shelves = self.lock();
         shelves.applied = Some(match shelves.applied.take() {
-            Some(missed) => commit.after(missed),
+            Some(missed) => commit.joined(missed),
             None => commit,
         });
         drop(shelves);
@@ -160,11 +178,29 @@ impl Inbox {
         self.changed.notify_one();
     }
 
+    /// The dataset has grown.
+    pub(crate) fn grow(&self, growth: Growth) {
+        let older = self.lock().growth.replace(growth);
+        self.changed.notify_one();
+        // Not under the lock: it holds an image.
+        drop(older);
+    }
+
+    /// Contrast windows came.
+    pub(crate) fn windows(&self, found: Found) {
+        self.lock().windows.push_back(found);
+        self.changed.notify_one();
+    }
+
     /// Forgets what was to be told of the dataset that was there before.
     pub(crate) fn forget_dataset(&self) {
         let mut shelves = self.lock();
         shelves.levels.clear();
-        shelves.warnings.retain(|warning| warning.domain != "data");
+        shelves.windows.clear();
+        let growth = shelves.growth.take();
+        shelves.warnings.retain(|warning| warning.epoch.is_none());
+        drop(shelves);
+        drop(growth);
     }
 
     pub(crate) fn stop(&self) {
@@ -220,12 +256,12 @@ mod tests {
     }
 
     fn warning(message: &str) -> Warning {
-        Warning { domain: "data", code: "data.chunk", message: message.to_owned() }
+        Warning { domain: "data", code: "data.chunk", epoch: Some(1), message: message.to_owned() }
     }
 
     fn commit() -> AppliedCommit {
         let ledger = Ledger::new(Seed::idle(CanvasSize { width: 64, height: 32 })).unwrap();
-        AppliedCommit { view: ledger.view().clone(), planned: ledger.state().clone(), closed: vec![] }
+        AppliedCommit { version: 1, view: ledger.view().clone(), planned: ledger.state().clone(), closed: vec![] }
     }
 
     /// Of nothing.
@@ -246,7 +282,7 @@ mod tests {
     fn load() -> (Load, Receiver<Infallible>) {
         let (pending, done) = sync_channel(0);
         let (seed, now) = (Seed::idle(CanvasSize { width: 64, height: 32 }), Instant::now());
-        (Load { seed, source: Box::new(NoTiles), received: now, prepared: now, pending }, done)
+        (Load { seed, source: Box::new(NoTiles), watched: None, late: None, received: now, prepared: now, pending }, done)
     }
 
     #[test]
@@ -280,7 +316,7 @@ mod tests {
     fn warnings_of_the_dataset_before_are_forgotten_and_others_are_not() {
         let inbox = Inbox::default();
         inbox.warning(warning("old"));
-        inbox.warning(Warning { domain: "render", ..warning("device") });
+        inbox.warning(Warning { domain: "render", epoch: None, ..warning("device") });
         inbox.forget_dataset();
         assert!(matches!(inbox.next(), Work::Warning(warning) if warning.message == "device"));
     }
@@ -297,6 +333,8 @@ mod tests {
                 Work::Intent(_) => 'i',
                 Work::Load(_) => 'l',
                 Work::Level(_) => 's',
+                Work::Grow(_) => 'g',
+                Work::Windows(_) => 'h',
                 Work::Applied(_) => 'a',
                 Work::Warning(_) => 'w',
                 Work::Stop => '.',

@@ -13,6 +13,7 @@ mod outputs;
 mod session;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod watch;
 mod window;
 
 pub use engine::{Engine, EngineConfig, EngineError};

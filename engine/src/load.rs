@@ -2,13 +2,14 @@
 
 use crate::engine::Engine;
 use crate::inbox::Inbox;
-use crate::window;
+use crate::watch::Watched;
+use crate::window::{self, Reading};
 use nc_core::control::bootstrap;
 use nc_core::data::CanvasSize;
 use nc_core::exchange::Signal;
 use nc_core::ledger::{InvariantError, Ledger, Seed};
 use nc_core::scene::Dataset;
-use nc_runtime::{BoundLoader, TileSource};
+use nc_runtime::{BoundLoader, ImageSlot, TileSource};
 use nc_store::{Image, OpenError};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -30,6 +31,10 @@ pub enum LoadError {
 pub(crate) struct Load {
     pub(crate) seed: Seed,
     pub(crate) source: Box<dyn TileSource + Send>,
+    /// What to look at again, if it is to be watched for growing.
+    pub(crate) watched: Option<Watched>,
+    /// Contrast windows that were not there in time.
+    pub(crate) late: Option<Reading>,
     /// When it was asked for.
     pub(crate) received: Instant,
     /// When the seed was ready.
@@ -43,50 +48,63 @@ pub struct Prepared {
     inbox: Arc<Inbox>,
     seed: Seed,
     source: Box<dyn TileSource + Send>,
+    watched: Option<Watched>,
+    late: Option<Reading>,
     received: Instant,
     ready: Instant,
 }
 
 impl Prepared {
-    /// Reads a little of the coarsest level of `image` where the file names no contrast window; blocks for that.
+    /// Reads a little of the coarsest level of `image` where the file names no contrast window; blocks for that, but for a moment only.
     pub(crate) fn new(
         engine: &Engine,
         image: Image,
-        canvas: CanvasSize,
+        (canvas, watch): (CanvasSize, bool),
         render: Arc<Signal>,
         inbox: Arc<Inbox>,
         received: Instant,
     ) -> Result<Self, LoadError> {
-        let seed = seed(engine, &image, canvas);
+        let (seed, late) = seed(engine, &image, canvas);
         // What the ledger would refuse is refused here, where somebody can be told.
         Ledger::new(seed.clone())?;
-        Ok(Self { inbox, seed, source: source(engine, image, render), received, ready: Instant::now() })
+        let (source, watched) = source(engine, image, watch, render);
+        Ok(Self { inbox, seed, source, watched, late, received, ready: Instant::now() })
     }
 
     /// Shows it: everyone is told of the new dataset, and the old one is let go. Intents that were taken before still meant the old
     /// one. Blocks until the control thread has done it, or the session has ended.
     pub fn show(self) {
-        let Self { inbox, seed, source, received, ready } = self;
+        let Self { inbox, seed, source, watched, late, received, ready } = self;
         let (pending, done) = sync_channel(0);
-        inbox.load(Load { seed, source, received, prepared: ready, pending });
+        inbox.load(Load { seed, source, watched, late, received, prepared: ready, pending });
         // Nothing is ever sent: the other end goes with the load.
         let _ = done.recv();
     }
 }
 
-/// The first state of the scene of `image`. Blocks for the samples that contrast windows are made of. What is odd about the image is
-/// logged.
-pub(crate) fn seed(engine: &Engine, image: &Image, canvas: CanvasSize) -> Seed {
+/// The first state of the scene of `image`, and the contrast windows that are to follow. Blocks a moment for the samples that windows are
+/// made of. What is odd about the image is logged.
+pub(crate) fn seed(engine: &Engine, image: &Image, canvas: CanvasSize) -> (Seed, Option<Reading>) {
     let info = &image.info;
     info.warnings.iter().for_each(|warning| tracing::warn!("{}: {warning}", info.location));
     tracing::info!(image = info.name, location = info.location, "serving");
     let dataset = Arc::new(Dataset::new(image.info.clone()));
-    let windows = window::windows(&dataset, image, engine.loader(), engine.view_id());
-    bootstrap::seed(dataset, canvas, &windows)
+    let (windows, late) = window::windows(&dataset, image, engine.loader().handle(), engine.view_id());
+    (bootstrap::seed(dataset, canvas, &windows), late)
 }
 
-/// The tiles of `image` for the render thread, which `render` wakes.
-pub(crate) fn source(engine: &Engine, image: Image, render: Arc<Signal>) -> Box<dyn TileSource + Send> {
+/// The tiles of `image` for the render thread, which `render` wakes; and what to watch, if it is to be watched and lies where it may
+/// change.
+pub(crate) fn source(
+    engine: &Engine,
+    image: Image,
+    watch: bool,
+    render: Arc<Signal>,
+) -> (Box<dyn TileSource + Send>, Option<Watched>) {
     let wake = Arc::new(move || render.notify());
-    Box::new(BoundLoader::new(engine.loader().handle(), image, engine.view_id(), wake))
+    let watch = watch && image.may_change();
+    let image = if watch { image.watched() } else { image };
+    let (slot, loader) = (Arc::new(ImageSlot::new(image.clone())), engine.loader().handle());
+    let watched = watch.then(|| Watched { image, slot: slot.clone(), loader: loader.clone() });
+    (Box::new(BoundLoader::new(loader, slot, engine.view_id(), wake)), watched)
 }

@@ -28,24 +28,24 @@ impl RenderOutput for RenderTeller {
         self.inbox.level(decided);
     }
 
-    fn over_budget(&mut self) {
+    fn over_budget(&mut self, epoch: u64) {
         let message = "no level of this image fits the memory budgets; the coarsest is shown all the same. More is given by \
                        --cache-mb, --max-slice-mb, --max-volume-mb and --vram-mb"
             .to_owned();
-        self.inbox.warning(Warning { domain: "data", code: "data.over_budget", message });
+        self.inbox.warning(Warning { domain: "data", code: "data.over_budget", epoch: Some(epoch), message });
     }
 
-    fn data_fault(&mut self, message: String) {
-        self.inbox.warning(Warning { domain: "data", code: "data.chunk", message });
+    fn data_fault(&mut self, epoch: u64, message: String) {
+        self.inbox.warning(Warning { domain: "data", code: "data.chunk", epoch: Some(epoch), message });
     }
 
     fn device_fault(&mut self, message: String) {
-        self.inbox.warning(Warning { domain: "render", code: "render.device", message });
+        self.inbox.warning(Warning { domain: "render", code: "render.device", epoch: None, message });
     }
 
-    fn volume_pending(&mut self) {
+    fn volume_pending(&mut self, epoch: u64) {
         let message = "volumes are not drawn yet: 3D shows the outline of the data".to_owned();
-        self.inbox.warning(Warning { domain: "render", code: "render.volume_pending", message });
+        self.inbox.warning(Warning { domain: "render", code: "render.volume_pending", epoch: Some(epoch), message });
     }
 }
 
@@ -92,7 +92,7 @@ impl EncodeOutput for EncodeTeller {
 
     fn fault(&mut self, error: &EncodeError) {
         let message = format!("{error}; making another encoder");
-        self.inbox.warning(Warning { domain: "encode", code: "encode.failed", message });
+        self.inbox.warning(Warning { domain: "encode", code: "encode.failed", epoch: None, message });
     }
 }
 

@@ -6,6 +6,7 @@ use crate::engine::{Engine, EngineError};
 use crate::inbox::Inbox;
 use crate::load::{self, LoadError, Prepared};
 use crate::outputs::{EncodeTeller, RenderTeller, SteadyWall};
+use crate::watch::Watch;
 use nc_core::control::Echoes;
 use nc_core::data::lod::LevelPolicy;
 use nc_core::data::{CanvasSize, ColorRange, RoiPolicy};
@@ -37,6 +38,8 @@ pub struct SessionConfig {
     pub encode_threads: u32,
     /// What of an image is loaded and drawn for a view.
     pub view: ViewPolicy,
+    /// Whether to look again and again whether the data have grown.
+    pub watch: bool,
 }
 
 /// What of an image is loaded and drawn for a view.
@@ -70,6 +73,7 @@ struct Inner {
     render: RenderThread,
     control: Option<JoinHandle<()>>,
     engine: Engine,
+    watches: bool,
 }
 
 impl Session {
@@ -79,17 +83,21 @@ impl Session {
         config: SessionConfig,
         sink: Arc<dyn Sink>,
     ) -> Result<Self, EngineError> {
-        let seed = match &image {
+        let (seed, late) = match &image {
             Some(image) => load::seed(engine, image, config.canvas),
-            None => Seed::idle(config.canvas),
+            None => (Seed::idle(config.canvas), None),
         };
         let ledger = Arc::new(SharedLedger::new(Ledger::new(seed)?));
         let (signal, inbox, stats) = (Arc::new(Signal::default()), Arc::new(Inbox::default()), Arc::new(Stats::default()));
         let (stream, device) = (Arc::new(Mutex::new(None)), Arc::new(Mutex::new(None)));
 
         let sources = Arc::new(SourceSlot::default());
+        let watch = Watch::new(inbox.clone());
         if let Some(image) = image {
-            sources.put(ledger.state().epoch, load::source(engine, image, signal.clone()));
+            let state = ledger.state();
+            let (source, watched) = load::source(engine, image, config.watch, signal.clone());
+            sources.put(state.epoch, source);
+            watch.show(state.epoch, state.dataset.clone(), watched);
         }
         let (size, fps) = (config.canvas, config.fps);
         let interval = Duration::from_secs_f32(1.0 / fps);
@@ -132,12 +140,16 @@ impl Session {
             stats: stats.clone(),
             sink,
             announced,
+            announced_version: 0,
+            watch,
+            late: late.map(|reading| reading.go_on(inbox.clone())),
             echoes: Echoes::default(),
         };
         let control =
             std::thread::Builder::new().name("control".into()).spawn(move || supervised("control", || control.run()))?;
         let (control, engine) = (Some(control), engine.clone());
-        Ok(Self { inner: Arc::new(Inner { ledger, inbox, stats, stream, device, signal, render, control, engine }) })
+        let watches = config.watch;
+        Ok(Self { inner: Arc::new(Inner { ledger, inbox, stats, stream, device, signal, render, control, engine, watches }) })
     }
 
     /// Opens the image at `location` so that it can be shown in the place of the present one. Reads metadata, and a little of the
@@ -159,8 +171,8 @@ impl Session {
     }
 
     fn prepared(&self, image: Image, received: Instant) -> Result<Prepared, LoadError> {
-        let Inner { engine, ledger, signal, inbox, .. } = &*self.inner;
-        Prepared::new(engine, image, ledger.state().canvas, signal.clone(), inbox.clone(), received)
+        let Inner { engine, ledger, signal, inbox, watches, .. } = &*self.inner;
+        Prepared::new(engine, image, (ledger.state().canvas, *watches), signal.clone(), inbox.clone(), received)
     }
 
     /// Hands an intent to the control thread; an [`crate::api::Event::Ack`] answers it. Never waits.

@@ -6,12 +6,13 @@ use crate::control_thread::Control;
 use crate::inbox::{Inbox, Warning};
 use crate::load::Load;
 use crate::session::Busy;
+use crate::watch::{Growth, Watch};
 use nc_core::control::{Echoes, bootstrap};
 use nc_core::data::lod::LevelPolicy;
 use nc_core::data::{Budgets, CanvasSize, DeviceMemory, PlaneKey, RoiPolicy, Samples, TILE, Tile, TileKey};
 use nc_core::exchange::{SharedLedger, Signal};
 use nc_core::ledger::{AppliedBatch, InvariantError, Ledger, OpKind, Seed, State};
-use nc_core::scene::{AppliedView, Dataset};
+use nc_core::scene::{AppliedView, Dataset, ImageInfo};
 use nc_gpu::api::{CapturedFrame, DeviceError, DeviceInfo, DeviceKind, FrameFormat, RenderDevice, SlicePass, VolumePass};
 use nc_runtime::{Laps, SourceSlot, Stage, Tick, TileSource, Viewer};
 use nc_store::{Arrival, Overview};
@@ -74,6 +75,9 @@ impl Stepped {
             stats: Arc::default(),
             sink: sink.clone(),
             announced: ledger.view(),
+            announced_version: 0,
+            watch: Watch::new(inbox.clone()),
+            late: None,
             echoes: Echoes::default(),
         };
         let render = Render {
@@ -102,7 +106,24 @@ impl Stepped {
     pub fn load(&self, dataset: Arc<Dataset>, now: Instant) {
         let (pending, _) = sync_channel(0);
         let source = Box::new(self.shelf.clone());
-        self.inbox.load(Load { seed: seed(dataset, self.canvas), source, received: now, prepared: now, pending });
+        self.inbox.load(Load {
+            seed: seed(dataset, self.canvas),
+            source,
+            watched: None,
+            late: None,
+            received: now,
+            prepared: now,
+            pending,
+        });
+    }
+
+    /// The image of the dataset that is shown was read again: it is `image` now. What of it can be shown waits for the control thread;
+    /// whether there is anything.
+    pub fn grow(&self, image: &ImageInfo) -> bool {
+        let state = self.ledger.state();
+        let grown = state.dataset.as_ref().and_then(|dataset| dataset.grown(image).ok().flatten());
+        let growth = grown.map(|grown| Growth { epoch: state.epoch, dataset: Arc::new(grown), prepare: Box::new(|| {}) });
+        growth.map(|growth| self.inbox.grow(growth)).is_some()
     }
 
     /// The control thread does at most `most` things; how many it did.
@@ -126,7 +147,7 @@ impl Stepped {
         match outcome {
             Ok(outcome) => {
                 for message in outcome.faults {
-                    self.inbox.warning(Warning { domain: "data", code: "data.chunk", message });
+                    self.inbox.warning(Warning { domain: "data", code: "data.chunk", epoch: Some(snapshot.epoch), message });
                 }
                 if let Some(batch) = outcome.batch {
                     // A refusal is a bug of the turn: nothing that a test may step over.
@@ -143,7 +164,7 @@ impl Stepped {
             }
             Err(error) => {
                 let message = format!("{error}; making another device");
-                self.inbox.warning(Warning { domain: "render", code: "render.device", message });
+                self.inbox.warning(Warning { domain: "render", code: "render.device", epoch: None, message });
                 if snapshot.scene.op_seq > self.ledger.state().scene.applied_seq {
                     let batch = AppliedBatch::new(snapshot).failed(render.last_good.clone());
                     let commit = self.ledger.commit_applied(batch).unwrap_or_else(|error| panic!("a failed batch: {error}"));

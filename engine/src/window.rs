@@ -1,45 +1,58 @@
 //! Contrast windows for layers whose file names none: percentiles of the middle of the coarsest level's first plane.
+//!
+//! A near store has them before anything is shown. A slow one must not hold up the start: what does not come in a moment is told to the
+//! control thread when it has come.
 
+use crate::inbox::Inbox;
 use nc_core::data::contrast::percentile_window;
-use nc_core::data::{Footprint, TILE, TileKey};
+use nc_core::data::{Footprint, ImageId, TILE, TileKey};
 use nc_core::exchange::Signal;
 use nc_core::scene::Dataset;
-use nc_store::{Arrival, Image, Loader, ViewId, Want};
+use nc_store::{Arrival, Class, Image, LoaderHandle, ViewId, Want};
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Samples looked at per side, at most.
 const EDGE: u32 = 4 * TILE;
 /// Tiles that hold them, at most: the window may begin within a tile.
 const MOST_TILES: usize = ((EDGE / TILE + 1) * (EDGE / TILE + 1)) as usize;
-/// Longest wait for them; a slow store must not hold up the start.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Longest wait before the start.
+const PATIENCE: Duration = Duration::from_millis(150);
 
-/// A window per layer. Layers whose file has one, or whose samples did not come in time, get `(0, 1)` or the type's range.
-pub(crate) fn windows(dataset: &Dataset, image: &Image, loader: &Loader, view: ViewId) -> Vec<(f64, f64)> {
+/// Lower and upper limit in data units.
+type Limits = (f64, f64);
+
+/// Windows that came, on their way to the control thread.
+pub(crate) struct Found {
+    /// Of this image; for another they mean nothing.
+    pub(crate) image: ImageId,
+    /// Index of the layer, and its window.
+    pub(crate) windows: Vec<(usize, Limits)>,
+}
+
+/// A window per layer, and what is still being read. Layers whose file has a window, or whose samples did not come in a moment, get
+/// `(0, 1)` or the type's range.
+pub(crate) fn windows(dataset: &Dataset, image: &Image, loader: LoaderHandle, view: ViewId) -> (Vec<Limits>, Option<Reading>) {
     let fallback = dataset.image.dtype.integer_range().unwrap_or((0.0, 1.0));
     let mut windows = vec![fallback; dataset.layers.len()];
-    let wants: Vec<(usize, Vec<TileKey>)> = dataset
-        .layers
-        .iter()
-        .enumerate()
-        .filter(|(_, layer)| dataset.channel(layer).and_then(|c| c.window).is_none())
-        .map(|(index, _)| (index, middle_tiles(dataset, index)))
-        .collect();
-    let all: Vec<TileKey> = wants.iter().flat_map(|(_, tiles)| tiles.iter().copied()).collect();
-    if all.is_empty() {
-        return windows;
+    let unknown = dataset.layers.iter().enumerate().filter(|(_, l)| dataset.channel(l).and_then(|c| c.window).is_none());
+    let layers: Vec<Sampled> = unknown.map(|(index, _)| Sampled::new(index, middle_tiles(dataset, index))).collect();
+    if layers.is_empty() {
+        return (windows, None);
     }
-    let samples = read(image, loader, view, &all);
-    for (index, tiles) in wants {
-        let values: Vec<f32> =
-            samples.iter().filter(|(key, _)| tiles.contains(key)).flat_map(|(_, v)| v.iter().copied()).collect();
-        if !values.is_empty() {
-            windows[index] = percentile_window(&values);
+    let mut reading = Reading::begin(image, loader, view, layers);
+    let deadline = Instant::now() + PATIENCE;
+    while !reading.is_over() && Instant::now() < deadline {
+        for (layer, window) in reading.take() {
+            windows[layer] = window;
+        }
+        if !reading.is_over() {
+            reading.signal.wait(Some(deadline), Instant::now);
         }
     }
-    windows
+    (windows, (!reading.is_over()).then_some(reading))
 }
 
 fn middle_tiles(dataset: &Dataset, layer: usize) -> Vec<TileKey> {
@@ -54,33 +67,102 @@ fn middle_tiles(dataset: &Dataset, layer: usize) -> Vec<TileKey> {
     Footprint { x0, x1, y0, y1 }.tiles(MOST_TILES).into_iter().map(|(ty, tx)| TileKey { plane, ty, tx }).collect()
 }
 
-/// Waits for the tiles, or what there is of them when patience ends. Tiles with a damaged chunk are left out.
-fn read(image: &Image, loader: &Loader, view: ViewId, wants: &[TileKey]) -> Vec<(TileKey, Vec<f32>)> {
-    let signal = Arc::new(Signal::default());
-    let wake = signal.clone();
-    loader.attach(view, Arc::new(move || wake.notify()));
-    let visible: Vec<Want> = wants.iter().map(|&key| Want::visible(key)).collect();
-    loader.want(view, std::slice::from_ref(image), &visible);
-    let deadline = Instant::now() + PATIENCE;
-    let mut read = Vec::new();
-    let mut damaged = HashSet::new();
-    while read.len() < wants.len() && Instant::now() < deadline {
-        for arrival in loader.take_arrivals(view) {
-            match arrival {
-                Arrival::Tile { key, tile, .. } => {
-                    read.push((key, (0..tile.samples.len()).map(|i| tile.samples.get(i)).collect()))
-                }
-                Arrival::Fault { key, .. } => {
-                    damaged.insert(key);
-                }
-                Arrival::Overview { .. } => {}
+/// A layer that gets its window from its samples.
+struct Sampled {
+    layer: usize,
+    missing: HashSet<TileKey>,
+    /// Tiles with a chunk that could not be read: what stands in for it is nothing to go by.
+    damaged: HashSet<TileKey>,
+    samples: Vec<f32>,
+}
+
+impl Sampled {
+    fn new(layer: usize, tiles: Vec<TileKey>) -> Self {
+        Self { layer, missing: tiles.into_iter().collect(), damaged: HashSet::new(), samples: Vec::new() }
+    }
+
+    fn receive(&mut self, arrival: &Arrival) {
+        match arrival {
+            Arrival::Tile { key, tile, .. } if self.missing.remove(key) && !self.damaged.contains(key) => {
+                self.samples.extend((0..tile.samples.len()).map(|i| tile.samples.get(i)));
             }
-        }
-        if read.len() < wants.len() {
-            signal.wait(Some(deadline), Instant::now);
+            Arrival::Fault { key, .. } if self.missing.contains(key) => drop(self.damaged.insert(*key)),
+            _ => {}
         }
     }
-    loader.detach(view);
-    read.retain(|(key, _)| !damaged.contains(key));
-    read
+}
+
+/// The samples that windows are made of, on their way. Dropped, it wants them no more.
+pub(crate) struct Reading {
+    image: ImageId,
+    loader: LoaderHandle,
+    view: ViewId,
+    signal: Arc<Signal>,
+    layers: Vec<Sampled>,
+}
+
+impl Reading {
+    fn begin(image: &Image, loader: LoaderHandle, view: ViewId, layers: Vec<Sampled>) -> Self {
+        let signal = Arc::new(Signal::default());
+        let wake = signal.clone();
+        loader.attach(view, Arc::new(move || wake.notify()));
+        let tiles = layers.iter().flat_map(|layer| &layer.missing);
+        let wants: Vec<Want> = tiles.map(|&key| Want { class: Class::Background, ..Want::visible(key) }).collect();
+        loader.want(view, std::slice::from_ref(image), &wants);
+        Self { image: image.info.id, loader, view, signal, layers }
+    }
+
+    fn is_over(&self) -> bool {
+        self.layers.is_empty()
+    }
+
+    /// The windows of layers that have all their samples by now; once each. A layer without a sound sample gets none.
+    fn take(&mut self) -> Vec<(usize, Limits)> {
+        for arrival in self.loader.take_arrivals(self.view) {
+            self.layers.iter_mut().for_each(|layer| layer.receive(&arrival));
+        }
+        let over = self.layers.extract_if(.., |layer| layer.missing.is_empty());
+        over.filter(|layer| !layer.samples.is_empty()).map(|l| (l.layer, percentile_window(&l.samples))).collect()
+    }
+
+    /// Goes on aside, and tells `inbox` what comes, until all has come or what is given back is dropped.
+    pub(crate) fn go_on(mut self, inbox: Arc<Inbox>) -> Rest {
+        let rest = Rest { signal: self.signal.clone(), stopped: Arc::default() };
+        let stopped = rest.stopped.clone();
+        let mut work = move || {
+            while !stopped.load(Ordering::Relaxed) && !self.is_over() {
+                let windows = self.take();
+                if !windows.is_empty() {
+                    inbox.windows(Found { image: self.image, windows });
+                }
+                if !self.is_over() {
+                    self.signal.wait(None, Instant::now);
+                }
+            }
+        };
+        // Not joined: it waits for nothing but this signal.
+        if let Err(error) = std::thread::Builder::new().name("windows".into()).spawn(move || work()) {
+            tracing::error!(%error, "the thread that waits for contrast limits did not start");
+        }
+        rest
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.loader.detach(self.view);
+    }
+}
+
+/// A reading that goes on aside. Dropped, it ends.
+pub(crate) struct Rest {
+    signal: Arc<Signal>,
+    stopped: Arc<AtomicBool>,
+}
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        self.stopped.store(true, Ordering::Relaxed);
+        self.signal.notify();
+    }
 }

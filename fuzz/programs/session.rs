@@ -312,7 +312,7 @@ fn stream(fps: f32) -> StreamConfig {
 }
 
 fn applied(view: Arc<AppliedView>) -> Applied {
-    Applied { view, dataset: false, dims: false, pose: false, echoes: vec![], layers: vec![], thumbnails: vec![] }
+    Applied { view, dataset: false, shapes: false, dims: false, pose: false, echoes: vec![], layers: vec![], thumbnails: vec![] }
 }
 
 /// A small stack of one level.

@@ -180,6 +180,8 @@ enum Op {
     FailUpload,
     /// Another dataset is shown.
     Load { which: usize },
+    /// The image has more samples along an axis.
+    Grow { axis: usize, by: u64 },
     /// Time passes.
     Wait { milliseconds: u64 },
 }
@@ -276,6 +278,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => Just(Op::FailDraw),
         1 => Just(Op::FailUpload),
         1 => (0usize..3).prop_map(|which| Op::Load { which }),
+        2 => (0usize..4, 1u64..5).prop_map(|(axis, by)| Op::Grow { axis, by }),
         3 => prop::sample::select(vec![1, 16, 60, 120, 600, 16_000]).prop_map(|milliseconds| Op::Wait { milliseconds }),
     ]
 }
@@ -345,9 +348,20 @@ impl World {
             Op::FailDraw => self.engine().fail_draw(),
             Op::FailUpload => self.engine().fail_upload(),
             Op::Load { which } => self.engine().load(dataset(*which), self.clock.now()),
+            Op::Grow { axis, by } => self.grow(*axis, *by),
             Op::Wait { milliseconds } => self.wait(*milliseconds),
         }
         self.verify();
+    }
+
+    fn grow(&mut self, axis: usize, by: u64) {
+        let state = self.engine().state();
+        let mut read = ImageInfo::clone(&state.dataset.as_ref().unwrap().image);
+        let axis = axis % read.axes.len();
+        read.levels.iter_mut().for_each(|level| level.shape[axis] += by);
+        // One with more channels is another one, to be loaded.
+        let grows = self.engine().grow(&read);
+        assert_eq!(grows, read.axes[axis].kind != AxisKind::Channel);
     }
 
     fn come(&mut self, slot: usize, compact: bool, tokens: &[Token; 3]) {
@@ -489,6 +503,8 @@ fn shows(known: &View, shown: &AppliedView) {
     assert_eq!((dims.ndisplay, dims.current_level), (shown.ndisplay, shown.level));
     assert_eq!(dims.step, dataset.step_at_level(&shown.step, shown.level));
     assert_eq!(dims.displayed.as_deref(), Some(shown.displayed()));
+    let shapes: Vec<Vec<u64>> = (0..dataset.level_count()).map(|level| dataset.level_shape(level)).collect();
+    assert_eq!(dims.level_shapes, shapes, "who was there when it grew knows its size");
     match shown.volume.filter(|_| shown.ndisplay == 3) {
         None => assert_eq!(known.pose.rect, Some(shown.plane.rect.to_array())),
         Some(pose) => assert_eq!((known.pose.angles, known.pose.distance), (Some(pose.angles), Some(pose.distance))),

@@ -61,6 +61,9 @@ pub(crate) struct Args {
     /// Lets clients open URLs that begin like this; may be given several times [default: none]
     #[arg(long, value_name = "PREFIX")]
     allow_url: Vec<String>,
+    /// Does not look again and again whether the data have grown
+    #[arg(long)]
+    no_watch: bool,
     /// Who may change the scene: everyone, first (the client that came first) or token [default: everyone]
     #[arg(long, value_name = "WHO")]
     drive: Option<String>,
@@ -90,6 +93,7 @@ impl From<Args> for Flags {
             color_range: args.color_range,
             data_root: args.data_root,
             allow_url: args.allow_url,
+            no_watch: args.no_watch,
             drive: args.drive,
             drive_token: args.drive_token,
             log_level: args.log_level,
@@ -148,6 +152,7 @@ async fn serve(config: &Config) -> Result<(), Failure> {
         range: config.color_range.value,
         encode_threads: u32::try_from(cores).unwrap_or(4).clamp(1, 4),
         view: limits.view.value,
+        watch: config.watch.value,
     };
     let session = engine.start(image, session, server.sink()).map_err(Failure::machine)?;
     announce(&server.bound())?;

@@ -16,7 +16,7 @@ use nc_core::data::{CanvasSize, Rect, turntable};
 use nc_core::exchange::{CameraMotion, SharedLedger};
 use nc_core::ledger::{AppliedBatch, AppliedCommit, Ledger, OpKind, Origin, Outcome, Seed, State};
 use nc_core::scene::control::{Control, ControlKey};
-use nc_core::scene::{AppliedView, Dataset, OpSeq, PlanePose, Thumbnail, VolumePose};
+use nc_core::scene::{AppliedView, Dataset, ImageInfo, OpSeq, PlanePose, Thumbnail, VolumePose};
 use proptest::prelude::*;
 use pyramids::{cases, dataset};
 use serde_json::Value;
@@ -41,6 +41,8 @@ enum Op {
     Thumbnail { layer: usize, shade: u8 },
     /// The mirrors have a turn.
     Announce,
+    /// The image has more samples along one axis; of all levels, or of the finest only.
+    Grow { axis: usize, by: u64, all: bool },
 }
 
 fn rubbish() -> impl Strategy<Value = Value> {
@@ -89,6 +91,7 @@ fn op() -> impl Strategy<Value = Op> {
         2 => Just(Op::Fail),
         1 => (0usize..5, any::<u8>()).prop_map(|(layer, shade)| Op::Thumbnail { layer, shade }),
         3 => Just(Op::Announce),
+        1 => (0usize..5, 0u64..9, any::<bool>()).prop_map(|(axis, by, all)| Op::Grow { axis, by, all }),
     ]
 }
 
@@ -163,6 +166,7 @@ impl Program {
             Op::Fail => self.fail(),
             Op::Thumbnail { layer, shade } => self.thumbnail(layer, shade),
             Op::Announce => self.announce(),
+            Op::Grow { axis, by, all } => self.grow(axis, by, all),
         }
         self.verify_invariants();
     }
@@ -341,6 +345,22 @@ impl Program {
         self.keep_for_mirrors(commit);
     }
 
+    fn grow(&mut self, axis: usize, by: u64, all: bool) {
+        let before = self.ledger.state();
+        let Some(dataset) = &before.dataset else { return };
+        let mut read = ImageInfo::clone(&dataset.image);
+        let axis = axis % read.axes.len();
+        read.levels.iter_mut().take(if all { usize::MAX } else { 1 }).for_each(|level| level.shape[axis] += by);
+        let Ok(Some(grown)) = dataset.grown(&read) else { return };
+        let commit = self.ledger.grow(Arc::new(grown)).unwrap();
+        let after = self.ledger.state();
+        assert_eq!((after.epoch, after.scene), (before.epoch, before.scene), "no epoch and no op");
+        assert_eq!(intent_leaves(&before), intent_leaves(&after));
+        assert_eq!(applied_leaves(&before), applied_leaves(&after));
+        assert!(commit.closed.is_empty());
+        self.keep_for_mirrors(commit);
+    }
+
     /// Ops end in order, each once.
     fn close(&mut self, commit: AppliedCommit, through: OpSeq) {
         let seqs = commit.closed.iter().map(|op| op.seq.0);
@@ -351,7 +371,7 @@ impl Program {
 
     fn keep_for_mirrors(&mut self, commit: AppliedCommit) {
         self.unannounced = Some(match self.unannounced.take() {
-            Some(missed) => commit.after(missed),
+            Some(missed) => commit.joined(missed),
             None => commit,
         });
     }
@@ -363,6 +383,10 @@ impl Program {
         let newest = &commit.view;
         if changes.dataset {
             self.client = AppliedView::clone(newest);
+        }
+        if changes.shapes {
+            assert!(changes.dims, "sizes are told with the dims");
+            self.client.dataset = newest.dataset.clone();
         }
         if changes.dims {
             (self.client.ndisplay, self.client.level, self.client.downgraded) =
@@ -400,6 +424,7 @@ impl Program {
         assert!(ndisplay <= order.len().max(2), "data of fewer dims stay 2D");
         assert!(view.ndisplay == 2 || view.volume.is_some(), "a volume is seen from somewhere");
         assert_eq!(state.displayed(), &order[order.len() - ndisplay.min(order.len())..]);
+        assert_eq!(view.dataset, state.dataset, "whatever was planned before, the view has the dataset that is shown");
         if let Some(dataset) = &state.dataset {
             let shape = dataset.level_shape(0);
             assert!(state.dims.step.get().iter().zip(&shape).all(|(at, n)| at < n));

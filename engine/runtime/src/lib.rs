@@ -8,6 +8,7 @@
 
 pub mod camera;
 pub mod encode_thread;
+pub mod image_slot;
 mod op_traces;
 pub mod pacer;
 pub mod render_thread;
@@ -23,6 +24,7 @@ pub mod volume;
 pub mod watchdog;
 
 pub use encode_thread::{EncodeConfig, EncodeControl, EncodeOutput, EncodedFrame, OpenEncoder};
+pub use image_slot::ImageSlot;
 pub use op_traces::{conclude, end_closed};
 pub use render_thread::{DeriveBudgets, OpenDevice, RenderConfig, RenderOutput, RenderThread};
 pub use source_slot::SourceSlot;

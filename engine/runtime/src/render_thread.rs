@@ -50,14 +50,14 @@ pub trait RenderOutput: Send {
     fn device(&mut self, info: DeviceInfo);
     /// A decision about the level that differs from the one before.
     fn level(&mut self, decided: LevelDecided);
-    /// No level of this dataset fits the budgets, for the first time.
-    fn over_budget(&mut self);
-    /// A chunk is damaged.
-    fn data_fault(&mut self, message: String);
+    /// No level of the dataset of `epoch` fits the budgets, for the first time.
+    fn over_budget(&mut self, epoch: u64);
+    /// A chunk of the dataset of `epoch` is damaged.
+    fn data_fault(&mut self, epoch: u64, message: String);
     /// The device failed or is not to be had; what happens next.
     fn device_fault(&mut self, message: String);
-    /// A volume of this dataset was asked for the first time, and its outline is what is drawn.
-    fn volume_pending(&mut self);
+    /// A volume of the dataset of `epoch` was asked for the first time, and its outline is what is drawn.
+    fn volume_pending(&mut self, epoch: u64);
 }
 
 /// First pause between attempts to make a device; each later one is twice as long.
@@ -238,12 +238,12 @@ impl RenderLoop {
         laps.planned.into_iter().for_each(|at| turn.traces.planned(snapshot.scene.op_seq, at));
         let missing = turn.viewer.missing();
         self.stats.tiles_missing.store(missing as u64, Ordering::Relaxed);
-        outcome.faults.into_iter().for_each(|fault| output.data_fault(fault));
+        outcome.faults.into_iter().for_each(|fault| output.data_fault(snapshot.epoch, fault));
         if outcome.volume_pending {
-            output.volume_pending();
+            output.volume_pending(snapshot.epoch);
         }
         if outcome.over_budget {
-            output.over_budget();
+            output.over_budget(snapshot.epoch);
         }
         if let Some(decided) = outcome.decided {
             tracing::debug!(target: "level", ?decided);

@@ -1,7 +1,9 @@
 //! Where tiles come from, as the render thread sees it: a loader bound to one image and one view.
 
+use crate::image_slot::ImageSlot;
 use nc_core::data::{PlaneKey, Tile, TileKey};
-use nc_store::{Arrival, Image, LoaderHandle, ViewId, Want};
+use nc_store::{Arrival, LoaderHandle, ViewId, Want};
+use std::sync::Arc;
 
 /// Tiles and overviews of one image. Nothing here waits for I/O or decode.
 pub trait TileSource {
@@ -22,13 +24,14 @@ pub trait TileSource {
 /// The loader, for one image and one view. Dropping it cancels what the view still wants and lets go of what is cached of the image.
 pub struct BoundLoader {
     loader: LoaderHandle,
-    image: Image,
+    image: Arc<ImageSlot>,
     view: ViewId,
 }
 
 impl BoundLoader {
-    /// Binds the view to the image; `wake` is called from loader threads when something has arrived.
-    pub fn new(loader: LoaderHandle, image: Image, view: ViewId, wake: std::sync::Arc<dyn Fn() + Send + Sync>) -> Self {
+    /// Binds the view to the image in the slot, where it may be replaced by the same one with more samples; `wake` is called from loader
+    /// threads when something has arrived.
+    pub fn new(loader: LoaderHandle, image: Arc<ImageSlot>, view: ViewId, wake: Arc<dyn Fn() + Send + Sync>) -> Self {
         loader.attach(view, wake);
         Self { loader, image, view }
     }
@@ -36,20 +39,20 @@ impl BoundLoader {
 
 impl TileSource for BoundLoader {
     fn resident(&self, key: &TileKey) -> Option<Tile> {
-        self.loader.resident_tile(&self.image, key)
+        self.loader.resident_tile(&self.image.get(), key)
     }
 
     fn want(&self, wants: &[TileKey]) {
         let wants: Vec<Want> = wants.iter().map(|&key| Want::visible(key)).collect();
-        self.loader.want(self.view, std::slice::from_ref(&self.image), &wants);
+        self.loader.want(self.view, &[self.image.get()], &wants);
     }
 
     fn request_overview(&self, plane: PlaneKey, max_edge: u32) {
-        self.loader.request_overview(self.view, &self.image, plane, max_edge);
+        self.loader.request_overview(self.view, &self.image.get(), plane, max_edge);
     }
 
     fn absent(&self) -> Option<String> {
-        self.image.absent()
+        self.image.get().absent()
     }
 
     fn take_arrivals(&self) -> Vec<Arrival> {
@@ -60,6 +63,6 @@ impl TileSource for BoundLoader {
 impl Drop for BoundLoader {
     fn drop(&mut self) {
         self.loader.detach(self.view);
-        self.loader.forget(self.image.info.id);
+        self.loader.forget(self.image.get().info.id);
     }
 }

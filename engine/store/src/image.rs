@@ -3,6 +3,7 @@
 use crate::loader::Edge;
 use crate::place::{Key, Place, PlaceError, PlaceErrorKind, Span, Stop};
 use crate::scratch::Scratch;
+use crate::zarr::OpenError;
 use nc_core::data::{MAX_AXES, PlaneKey};
 use nc_core::scene::ImageInfo;
 use std::sync::Arc;
@@ -297,13 +298,17 @@ pub struct Image {
     /// Per level.
     fill_values: Arc<[f64]>,
     watched: bool,
+    reopen: Option<Arc<Reopen>>,
 }
+
+/// Opens an image once more, by the same id.
+type Reopen = dyn Fn() -> Result<Image, OpenError> + Send + Sync;
 
 impl Image {
     /// An image whose chunks come from `source`; `info` must describe what it hands out.
     pub fn from_source(info: Arc<ImageInfo>, source: Arc<dyn ChunkSource>) -> Self {
         let fill_values = (0..info.levels.len()).map(|level| source.fill_value(level)).collect();
-        Self { info, source, fill_values, watched: false }
+        Self { info, source, fill_values, watched: false, reopen: None }
     }
 
     /// The same image, of which it is said that it may grow while it is shown: a chunk that is not stored may come yet, so it is tried
@@ -315,6 +320,32 @@ impl Image {
     /// Whether it may grow while it is shown.
     pub fn is_watched(&self) -> bool {
         self.watched
+    }
+
+    /// This image, which can be opened once more by `reopen`; that must keep the id.
+    #[must_use]
+    pub fn reopening(self, reopen: impl Fn() -> Result<Self, OpenError> + Send + Sync + 'static) -> Self {
+        Self { reopen: Some(Arc::new(reopen)), ..self }
+    }
+
+    /// Whether it lies where it may change, so that [`Self::refresh`] may give something else.
+    pub fn may_change(&self) -> bool {
+        self.reopen.is_some()
+    }
+
+    /// The image as it is now: reads its metadata again, and blocks for that. Its id stays. An image that cannot change is given back.
+    ///
+    /// # Errors
+    /// When it cannot be opened just now.
+    pub fn refresh(&self) -> Result<Self, OpenError> {
+        let Some(reopen) = &self.reopen else { return Ok(self.clone()) };
+        Ok(Self { watched: self.watched, ..reopen()? })
+    }
+
+    /// The same chunks by another description, which must not name more of them.
+    #[must_use]
+    pub fn described(&self, info: Arc<ImageInfo>) -> Self {
+        Self { info, ..self.clone() }
     }
 
     /// One line about the first chunk that was asked for and is not stored, if there was one.

@@ -91,6 +91,7 @@ impl Observer {
             range: RANGE,
             encode_threads: 2,
             view: ViewPolicy::default(),
+            watch: true,
         };
         let session = engine.start(image.clone(), config, Arc::new(Collector(tell))).unwrap();
         session.set_viewers(1);

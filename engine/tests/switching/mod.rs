@@ -131,8 +131,15 @@ fn the_first_picture_of_an_image_is_a_keyframe() {
     let engine = engine();
     let (tell, told) = sync_channel(1 << 12);
     let range = nc_core::data::ColorRange::Full;
-    let config =
-        SessionConfig { canvas: CANVAS, fps: 60.0, bitrate: 4_000_000, range, encode_threads: 1, view: ViewPolicy::default() };
+    let config = SessionConfig {
+        canvas: CANVAS,
+        fps: 60.0,
+        bitrate: 4_000_000,
+        range,
+        encode_threads: 1,
+        view: ViewPolicy::default(),
+        watch: true,
+    };
     let token = Arc::new(());
     let session = engine.start(Some(gray(60, &token)), config, Arc::new(Packets(tell))).unwrap();
     session.set_viewers(1);

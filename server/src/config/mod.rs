@@ -52,6 +52,8 @@ pub struct Config {
     pub data_root: Setting<Option<PathBuf>>,
     /// Beginnings of URLs that clients may open; none by default.
     pub allow_urls: Setting<Vec<String>>,
+    /// Whether to look again and again whether the data that are shown have grown.
+    pub watch: Setting<bool>,
     /// Who may change the scene; everybody may watch.
     pub drive: Setting<Drive>,
     /// How much is logged.
@@ -113,6 +115,7 @@ pub struct Flags {
     pub color_range: Option<String>,
     pub data_root: Option<String>,
     pub allow_url: Vec<String>,
+    pub no_watch: bool,
     pub drive: Option<String>,
     pub drive_token: Option<String>,
     pub log_level: Option<String>,
@@ -228,6 +231,12 @@ impl Config {
                 |text| Some(Some(PathBuf::from(text))),
             )?,
             allow_urls,
+            watch: key("--no-watch", "NAPARI_CUDA_WATCH", "on or off").setting(
+                flags.no_watch.then(|| "off".to_owned()),
+                &env,
+                true,
+                |text| one_of(text, &[("on", true), ("off", false)]),
+            )?,
             drive,
             log_level: key("--log-level", "NAPARI_CUDA_LOG_LEVEL", "error, warn, info, debug or trace").setting(
                 flags.log_level,

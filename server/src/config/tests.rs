@@ -16,6 +16,16 @@ fn nothing_given_is_the_defaults_on_loopback() {
     assert_eq!(config.data_root, Setting { value: None, origin: Origin::Default });
     assert_eq!(config.allow_urls, Setting { value: vec![], origin: Origin::Default });
     assert_eq!(config.drive, Setting { value: Drive::Everyone, origin: Origin::Default });
+    assert_eq!(config.watch, Setting { value: true, origin: Origin::Default });
+}
+
+#[test]
+fn growing_data_are_watched_unless_a_flag_or_variable_says_no() {
+    let watch = |flag, variables| Config::resolve(Flags { no_watch: flag, ..Flags::default() }, with(variables)).unwrap().watch;
+    assert_eq!(watch(true, &[]), Setting { value: false, origin: Origin::Flag("--no-watch") });
+    let origin = Origin::Environment("NAPARI_CUDA_WATCH");
+    assert_eq!(watch(false, &[("NAPARI_CUDA_WATCH", "off")]), Setting { value: false, origin });
+    assert!(!watch(true, &[("NAPARI_CUDA_WATCH", "on")]).value);
 }
 
 fn with(variables: &'static [(&'static str, &'static str)]) -> impl Fn(&str) -> Option<String> {

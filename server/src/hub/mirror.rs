@@ -1,4 +1,5 @@
-//! What is told of a change of the applied view, to whom, and in which order: the echoes of the frame, dims, pose, layers.
+//! What is told of a change of the applied view, to whom, and in which order: the scene where the data have grown, and with it the dims;
+//! else the echoes of the frame, dims, pose, layers.
 //!
 //! What is news was found by the engine's mirrors. Nothing is held back here because it was told before: a key that is named although
 //! its value is the old one takes back what a failed op promised.
@@ -35,10 +36,17 @@ impl Told {
     }
 }
 
-/// What is to be told of a change within one dataset, in order. `before` is the view that was told of last.
-pub(super) fn tell(applied: &Applied, before: Option<&AppliedView>, ambient: &dyn Ambient) -> Vec<Told> {
+/// What is to be told of a change within one dataset, in order. `before` is the view that was told of last, `fps` as in
+/// [`wire::scene`].
+pub(super) fn tell(applied: &Applied, before: Option<&AppliedView>, fps: f32, ambient: &dyn Ambient) -> Vec<Told> {
     let view = &applied.view;
-    let dims = applied.dims.then(|| Told::everyone(Notice::ready(Kind::Dims, &wire::dims(view), ambient.random())));
+    let told_dims = || Told::everyone(Notice::ready(Kind::Dims, &wire::dims(view), ambient.random()));
+    // Sizes are the scene's to tell. It is the whole scene, and the dims have to be the next that clients hear after it.
+    let scene = applied.shapes.then(|| {
+        let meaning = Meaning::Scene { view: Arc::clone(view), fps };
+        [Told::everyone(Notice::new(meaning, ambient.random())), told_dims()]
+    });
+    let dims = (applied.dims && !applied.shapes).then(told_dims);
     let pose = applied.pose.then(|| Told::everyone(Notice::ready(Kind::Camera, &wire::pose(view), ambient.random())));
     let layers = applied.layers.iter().flat_map(|change| layer(view, change, ambient));
     let scale = before.and_then(|before| multiscale(before, view, ambient));
@@ -48,7 +56,7 @@ pub(super) fn tell(applied: &Applied, before: Option<&AppliedView>, ambient: &dy
         Some(Notice::new(Meaning::Thumbnail { layer, picture, at }, ambient.random()))
     });
     let layers = layers.chain(scale).chain(thumbnails).map(Told::everyone);
-    echoes(applied, ambient).into_iter().chain(dims).chain(pose).chain(layers).collect()
+    scene.into_iter().flatten().chain(echoes(applied, ambient)).chain(dims).chain(pose).chain(layers).collect()
 }
 
 /// The camera commands of others since the last frame. Whoever sent one was told so at once, and is told only of the others.

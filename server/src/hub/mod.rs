@@ -289,7 +289,7 @@ impl Hub {
             return self.begin(&applied.view);
         }
         let before = locked(&self.state).view.clone();
-        let told = mirror::tell(applied, before.as_deref(), &*self.ambient);
+        let told = mirror::tell(applied, before.as_deref(), self.fps, &*self.ambient);
         let mut state = locked(&self.state);
         state.view = Some(Arc::clone(&applied.view));
         state.baseline = None;

@@ -5,6 +5,7 @@
 mod catalogue;
 mod commands;
 mod delivery;
+mod growing;
 mod http;
 mod notices;
 mod peer_bugs;

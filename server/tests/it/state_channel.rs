@@ -252,6 +252,7 @@ pub(crate) fn applied(view: &Arc<nc_engine::api::scene::AppliedView>) -> Applied
     Applied {
         view: Arc::clone(view),
         dataset: false,
+        shapes: false,
         dims: false,
         pose: false,
         echoes: vec![],

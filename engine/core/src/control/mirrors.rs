@@ -4,8 +4,8 @@
 //! notification, and nothing is said when what they show has not changed. The one exception are ops that failed.
 
 use crate::ledger::{AppliedCommit, OpKind, Origin, Outcome, State};
-use crate::scene::AppliedView;
 use crate::scene::control::ControlKey;
+use crate::scene::{AppliedView, Dataset};
 use std::sync::Arc;
 
 /// What changed between two applied views.
@@ -13,6 +13,8 @@ use std::sync::Arc;
 pub struct Changes {
     /// Another dataset: everything is news.
     pub dataset: bool,
+    /// The dataset is larger than before: all that is told of its sizes is news, and with it the dims.
+    pub shapes: bool,
     /// Mode, order, step, level or the downgrade flag.
     pub dims: bool,
     /// The camera pose of the mode that is shown.
@@ -49,6 +51,8 @@ impl Changes {
         let pose_failed = failed.iter().any(|kind| matches!(kind, OpKind::View | OpKind::Camera));
         let dims = |v: &'_ AppliedView| (v.ndisplay, v.level, v.downgraded);
         let same_dims = dims(announced) == dims(newest) && announced.step == newest.step && announced.order == newest.order;
+        let same = |(old, new): (&Arc<Dataset>, &Arc<Dataset>)| Arc::ptr_eq(old, new);
+        let shapes = !announced.dataset.as_ref().zip(newest.dataset.as_ref()).is_none_or(same);
         let pairs = || announced.layers.iter().zip(&newest.layers).enumerate();
         let layer_failed = |layer: usize| failed.iter().any(|kind| matches!(kind, OpKind::Layer(index, _) if *index == layer));
         let touched = pairs().filter(|(layer, (old, new))| !Arc::ptr_eq(old, new) || layer_failed(*layer));
@@ -60,7 +64,8 @@ impl Changes {
         });
         Self {
             dataset: false,
-            dims: !same_dims || dims_failed,
+            shapes,
+            dims: !same_dims || dims_failed || shapes,
             pose: !announced.same_pose(newest) || pose_failed,
             layers: layers.collect(),
             thumbnails: pairs().filter(|(_, (old, new))| old.thumbnail != new.thumbnail).map(|(i, _)| i).collect(),

@@ -2,7 +2,7 @@
 
 use super::commands::{CameraCommand, CameraMotion, CommandQueue};
 use crate::ledger::{AppliedBatch, AppliedCommit, Commit, IntentBatch, InvariantError, Ledger, Origin, Seed, State};
-use crate::scene::{AppliedView, OpSeq};
+use crate::scene::{AppliedView, Dataset, OpSeq};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -69,6 +69,11 @@ impl SharedLedger {
         let commit = ledger.replace(seed, origin, received, prepared)?;
         self.commands.take_through(commit.view.op);
         Ok(commit)
+    }
+
+    /// Shows the dataset larger than before; see [`Ledger::grow`].
+    pub fn grow(&self, dataset: Arc<Dataset>) -> Result<AppliedCommit, InvariantError> {
+        self.lock().grow(dataset)
     }
 
     /// Commits what the render thread applied.

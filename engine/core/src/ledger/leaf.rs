@@ -27,6 +27,11 @@ impl Mark {
         Self { version: 1, stamp, origin: None }
     }
 
+    /// Whether nothing was written since the seed.
+    pub fn is_seeded(&self) -> bool {
+        self.version == 1
+    }
+
     /// A newer intent asked for the value that stands: it is not taken back with an older one.
     pub(super) fn confirm(&mut self, stamp: u64) {
         self.stamp = stamp;

@@ -6,6 +6,7 @@
 //! May import `scene`, `data`. Must never know: how intents are parsed, who is told, what a device is.
 
 pub mod batch;
+mod grow;
 pub mod leaf;
 pub mod ops;
 mod replace;
@@ -40,6 +41,8 @@ pub struct Commit {
 /// What committing the render thread's work gave.
 #[derive(Debug, Clone)]
 pub struct AppliedCommit {
+    /// The ledger's version with it: of two commits the one with the larger version has the newer view.
+    pub version: u64,
     /// The new applied view.
     pub view: Arc<AppliedView>,
     /// The snapshot it was planned from.
@@ -49,13 +52,14 @@ pub struct AppliedCommit {
 }
 
 impl AppliedCommit {
-    /// This commit in the place of `missed`, an older one that was not announced. Views are compared as a whole, so of `missed`
-    /// only the failed ops matter: what they asked for was acked and is to be taken back.
+    /// The newer of this commit and `other`, neither of which was announced, in the place of both. Views are compared as a whole, so
+    /// of the older one only the failed ops matter: what they asked for was acked and is to be taken back.
     #[must_use]
-    pub fn after(mut self, missed: Self) -> Self {
-        let failed = missed.closed.into_iter().filter(|op| op.outcome == Some(Outcome::Failed));
-        self.closed.splice(0..0, failed);
-        self
+    pub fn joined(self, other: Self) -> Self {
+        let (mut newer, older) = if self.version >= other.version { (self, other) } else { (other, self) };
+        let failed = older.closed.into_iter().filter(|op| op.outcome == Some(Outcome::Failed));
+        newer.closed.splice(0..0, failed);
+        newer
     }
 }
 
@@ -66,6 +70,8 @@ pub struct Ledger {
     view: Arc<AppliedView>,
     /// What the epoch started from.
     seeded: Arc<State>,
+    /// The snapshot that the view was made from: it knows whose changes the view shows.
+    shown: Arc<State>,
     ops: OpLog,
 }
 
@@ -74,7 +80,8 @@ impl Ledger {
     pub fn new(seed: Seed) -> Result<Self, InvariantError> {
         let state = Arc::new(seed.into_state(1, 1, OpSeq(0)));
         state.verify()?;
-        Ok(Self { view: Arc::new(view_of(&state)), seeded: state.clone(), state, ops: OpLog::default() })
+        let view = Arc::new(view_of(&state));
+        Ok(Self { view, seeded: state.clone(), shown: state.clone(), state, ops: OpLog::default() })
     }
 
     /// The newest snapshot.
@@ -130,7 +137,11 @@ impl Ledger {
                 if current {
                     view = applied_view(&batch, &next, &view);
                 }
-                self.close_verified(&next, *seq, false)?
+                let closed = self.close_verified(&next, *seq, false)?;
+                if current {
+                    self.shown = batch.planned.clone();
+                }
+                closed
             }
             Some(Closing::Failed { seq, last_good }) => {
                 next.scene.applied_seq = next.scene.applied_seq.max(*seq);
@@ -149,7 +160,7 @@ impl Ledger {
         };
         self.state = Arc::new(next);
         self.view = Arc::new(view);
-        Ok(AppliedCommit { view: self.view.clone(), planned: batch.planned, closed })
+        Ok(AppliedCommit { version: self.state.version, view: self.view.clone(), planned: batch.planned, closed })
     }
 
     fn close_verified(&mut self, next: &State, seq: OpSeq, failed: bool) -> Result<Vec<Op>, InvariantError> {
@@ -280,6 +291,8 @@ fn view_of(state: &State) -> AppliedView {
 /// The view of what the plan's snapshot asked for and the batch made of it. `shown` is the view before it.
 fn applied_view(batch: &AppliedBatch, next: &State, shown: &AppliedView) -> AppliedView {
     let mut view = bare_view(&batch.planned);
+    // It may have grown since.
+    view.dataset = next.dataset.clone();
     view.op = batch.planned.scene.op_seq;
     if let Some(pose) = batch.camera {
         view.plane = pose;

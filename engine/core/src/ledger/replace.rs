@@ -28,8 +28,8 @@ impl Ledger {
         self.ops.open(Op { seq: op, kind: OpKind::Load, origin, received, reduced: prepared, outcome: None });
         let closed = self.ops.close(op, false);
         self.view = Arc::new(view_of(&state));
-        self.seeded = state.clone();
+        (self.seeded, self.shown) = (state.clone(), state.clone());
         self.state = state;
-        Ok(AppliedCommit { view: self.view.clone(), planned: self.state.clone(), closed })
+        Ok(AppliedCommit { version: self.state.version, view: self.view.clone(), planned: self.state.clone(), closed })
     }
 }

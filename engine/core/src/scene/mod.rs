@@ -4,11 +4,13 @@
 
 pub mod control;
 pub mod dataset;
+mod grown;
 pub mod image;
 pub mod layer;
 pub mod view;
 
 pub use dataset::Dataset;
+pub use grown::Unfit;
 pub use image::{
     Axis, AxisKind, Channel, FormatInfo, ImageInfo, LabelInfo, LabelValue, LevelInfo, PlateRef, SourceKind, Storage,
 };

@@ -55,16 +55,16 @@ impl RenderOutput for Teller {
         self.tell(Told::Device);
     }
     fn level(&mut self, _decided: LevelDecided) {}
-    fn over_budget(&mut self) {
+    fn over_budget(&mut self, _epoch: u64) {
         panic!("a level fits");
     }
-    fn data_fault(&mut self, message: String) {
+    fn data_fault(&mut self, _epoch: u64, message: String) {
         panic!("{message}");
     }
     fn device_fault(&mut self, _message: String) {
         self.tell(Told::DeviceFault);
     }
-    fn volume_pending(&mut self) {
+    fn volume_pending(&mut self, _epoch: u64) {
         self.tell(Told::VolumePending);
     }
 }

@@ -40,7 +40,8 @@ pub fn open(location: &str, id: ImageId) -> Result<Image, OpenError> {
         Node::Nothing => return Err(survey::not_an_image(&place, None)),
     };
     let source = ZarrSource::new(readers);
-    Ok(Image::from_source(Arc::new(info), Arc::new(source)))
+    let location = location.to_owned();
+    Ok(Image::from_source(Arc::new(info), Arc::new(source)).reopening(move || open(&location, id)))
 }
 
 /// The directory that `location` names, absolute and without links.
