@@ -1,8 +1,8 @@
-//! What the measuring programs share: a server as a child process, a client of it, figures of processes, and the made-up image that
-//! they run on.
+//! What the measuring programs share: a server as a child process, a client of it, figures of processes, the made-up image that they
+//! run on, and how fast the store reads beside other libraries (`reading`).
 //!
-//! May import the client's side of the wire and, to know what an image looks like, the store. Must never reach into the engine: what
-//! is measured is the program that people run, through its sockets.
+//! May import the client's side of the wire, and the store. Must never reach further into the engine: what is measured is the program
+//! that people run, through its sockets.
 
 pub mod client;
 pub mod distribution;
@@ -10,6 +10,7 @@ pub mod load;
 pub mod machine;
 pub mod peer;
 pub mod pyramid;
+pub mod reading;
 pub mod report;
 pub mod scenario;
 pub mod server;
