@@ -122,7 +122,9 @@ pub fn open(data: &Path, format: Format) -> Result<Image> {
 /// Samples along z, y and x.
 pub fn shape(image: &Image) -> Result<[u64; 3]> {
     let shape = &image.info.finest().shape;
-    <[u64; 3]>::try_from(&shape[..]).ok().with_context(|| format!("{} has {} axes instead of 3", image.info.location, shape.len()))
+    <[u64; 3]>::try_from(&shape[..])
+        .ok()
+        .with_context(|| format!("{} has {} axes instead of 3", image.info.location, shape.len()))
 }
 
 /// Reads every file once, so that all of them are in the page cache. Returns their bytes.
@@ -153,7 +155,10 @@ mod tests {
             for _ in 0..1000 {
                 for kind in Kind::ALL {
                     let region = kind.place(shape, &mut dice);
-                    assert!((0..3).all(|a| region.start[a] + region.shape[a] <= shape[a] && region.shape[a] > 0), "{kind:?} {region:?}");
+                    assert!(
+                        (0..3).all(|a| region.start[a] + region.shape[a] <= shape[a] && region.shape[a] > 0),
+                        "{kind:?} {region:?}"
+                    );
                 }
             }
         }

@@ -108,7 +108,8 @@ pub fn run(plan: &Plan) -> Result<Outcome> {
                 theirs = tensorstore.read(&plan.data, cell.format, &region)?;
                 mine = read(&plan.data, cell.format, &region, &reader)?;
             }
-            let also = if run <= plan.zarr_python_runs { Some(zarr_python.read(&plan.data, cell.format, &region)?) } else { None };
+            let also =
+                if run <= plan.zarr_python_runs { Some(zarr_python.read(&plan.data, cell.format, &region)?) } else { None };
             for other in [Some(theirs), also].into_iter().flatten() {
                 ensure!(other.crc32 == mine.crc32, "{}: not the same samples in {region:?}", cell.name());
             }
@@ -166,7 +167,8 @@ impl Outcome {
             let (ours, tensorstore, zarr_python) = (spread(&cell.ours), spread(&cell.tensorstore), spread(&cell.zarr_python));
             let (ratio, times) = (cell.ratio().unwrap_or(f64::NAN), cell.zarr_python_ratio().unwrap_or(f64::NAN));
             // Writing into a String does not fail.
-            let _ = writeln!(table, "{:<24} {ours:>24} {tensorstore:>24} {ratio:>6.2} {zarr_python:>24} {times:>6.1}", cell.name());
+            let _ =
+                writeln!(table, "{:<24} {ours:>24} {tensorstore:>24} {ratio:>6.2} {zarr_python:>24} {times:>6.1}", cell.name());
         }
         table
     }

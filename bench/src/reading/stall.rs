@@ -54,14 +54,7 @@ pub fn run(data: &Path, threads: usize) -> Result<Stall> {
 }
 
 /// From wanting the tiles of a slice to having all of them.
-fn slice(
-    loader: &Loader,
-    image: &Image,
-    woken: &mpsc::Receiver<()>,
-    z: u32,
-    start: [u64; 2],
-    edge: u64,
-) -> Result<Duration> {
+fn slice(loader: &Loader, image: &Image, woken: &mpsc::Receiver<()>, z: u32, start: [u64; 2], edge: u64) -> Result<Duration> {
     let mut index = [0; MAX_AXES];
     index[0] = z;
     let plane = PlaneKey { image: image.info.id, level: 0, row_axis: 1, col_axis: 2, index };
@@ -108,6 +101,11 @@ impl std::fmt::Display for Stall {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let median = |d: &Distribution| d.percentile_ms(50).unwrap_or(f64::NAN);
         let (first, later) = (median(&self.first), median(&self.later));
-        write!(f, "sharded zstd, {0}x{0}: first slice {first:.1} ms, later cold slice {later:.1} ms, ratio {1:.2}", self.edge, self.ratio())
+        write!(
+            f,
+            "sharded zstd, {0}x{0}: first slice {first:.1} ms, later cold slice {later:.1} ms, ratio {1:.2}",
+            self.edge,
+            self.ratio()
+        )
     }
 }

@@ -57,8 +57,11 @@ impl Worker {
 
     /// Opens the image in `data` anew and reads a box.
     pub fn read(&mut self, data: &Path, format: Format, region: &Region) -> Result<Read> {
-        let asked = json!({"path": data.join(format.name), "version": format.version, "start": region.start, "shape": region.shape});
-        writeln!(self.ask, "{asked}").and_then(|()| self.ask.flush()).with_context(|| format!("{} has ended", self.library.name()))?;
+        let asked =
+            json!({"path": data.join(format.name), "version": format.version, "start": region.start, "shape": region.shape});
+        writeln!(self.ask, "{asked}")
+            .and_then(|()| self.ask.flush())
+            .with_context(|| format!("{} has ended", self.library.name()))?;
         let mut line = String::new();
         self.answers.read_line(&mut line)?;
         serde_json::from_str(&line).with_context(|| format!("{} failed on {asked}: {line:?}", self.library.name()))

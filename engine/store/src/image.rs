@@ -1,11 +1,13 @@
 //! An opened image: its description, and where its chunks come from.
 
+use crate::codec::Decoded;
 use crate::loader::Edge;
 use crate::place::{Key, Place, PlaceError, PlaceErrorKind, Span, Stop};
 use crate::scratch::Scratch;
 use crate::zarr::OpenError;
 use nc_core::data::{MAX_AXES, PlaneKey};
 use nc_core::scene::ImageInfo;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Elements per axis of a chunk.
@@ -113,6 +115,27 @@ impl Chunk {
             }
         }
         None
+    }
+}
+
+/// A chunk of which only the part that was asked for is decoded; or more, or all.
+#[derive(Debug)]
+pub struct Part<'a> {
+    /// Elements per axis of the whole chunk.
+    pub(crate) shape: Shape,
+    /// Where they are.
+    pub(crate) samples: Decoded<'a>,
+    /// Whether the chunk is not stored.
+    pub(crate) absent: bool,
+}
+
+impl From<Chunk> for Part<'_> {
+    fn from(chunk: Chunk) -> Self {
+        let (samples, absent) = match chunk.data {
+            ChunkData::Samples(samples) => (Decoded::owned(samples.into_vec()), false),
+            ChunkData::Uniform { element, stored } => (Decoded::uniform(element), !stored),
+        };
+        Self { shape: chunk.shape, samples, absent }
     }
 }
 
@@ -273,6 +296,20 @@ pub trait ChunkSource: Send + Sync {
     /// The image has grown along `edges`: what was learnt of shards that lie at or beyond them is forgotten. Brief.
     fn regrown(&self, edges: &[Edge]) {
         let _ = edges;
+    }
+
+    /// As [`Self::make`], for a chunk that is looked at once and not kept: at least the bytes `need` are made, counted in a chunk of the
+    /// level's full chunk shape, row-major. Damage in the rest may go unseen.
+    fn part<'s>(
+        &self,
+        level: usize,
+        chunk: &[u64],
+        need: Range<usize>,
+        scratch: &'s mut Scratch,
+        stop: &Stop,
+    ) -> Result<Part<'s>, ReadError> {
+        let _ = need;
+        self.make(level, chunk, scratch, stop).map(Part::from)
     }
 
     /// Names the first chunk that was asked for and is not stored, if there was one. That is sound in a sparse image and a loss in

@@ -10,20 +10,23 @@
 
 pub mod browse;
 mod cache;
+mod codec;
 mod demo;
 mod gather;
 mod image;
 mod loader;
 mod ngff;
 pub mod place;
+mod region;
 mod scratch;
 mod zarr;
 
 pub use demo::demo;
-pub use image::{Chunk, ChunkData, ChunkSource, Image, IndexKey, Locate, ReadError, ReadErrorKind, Shape};
+pub use image::{Chunk, ChunkData, ChunkSource, Image, IndexKey, Locate, Part, ReadError, ReadErrorKind, Shape};
 pub use loader::{
     Arrival, Class, ClassLoad, Clock, Edge, Fault, Goal, Loader, LoaderConfig, LoaderHandle, LoaderStats, Outlook, Overview,
     ViewId, Want, WarmReport,
 };
+pub use region::{RegionReader, RegionReport};
 pub use scratch::Scratch;
 pub use zarr::{OpenError, open};

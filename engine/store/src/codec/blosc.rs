@@ -5,9 +5,9 @@
 //! streams that are stored as they are are copied only where they are needed, and the bytes of an element are put together only when they
 //! are copied to where they go. All other containers are left to the codec library.
 
+use super::damaged;
 use super::decoded::{Planes, Samples};
 use super::zstd::Context;
-use super::damaged;
 use crate::image::ReadError;
 use std::ops::Range;
 use zarrs::array::codec::{blosc_decompress_bytes, blosc_decompress_bytes_partial, blosc_typesize, blosc_validate};
@@ -70,7 +70,8 @@ impl<'a> Container<'a> {
             && (shuffled == 1 || shuffled == element)
             && matches!(shuffled, 1 | 2 | 4 | 8)
             && type_bytes > 0
-            && block > 0
+            && (1..=bytes).contains(&block)
+            && (compressor == Compressor::Stored || HEAD_BYTES + 4 * bytes.div_ceil(block) <= encoded.len())
             && block.is_multiple_of(type_bytes)
             && bytes.is_multiple_of(type_bytes);
         let split = flags & 16 == 0 && type_bytes <= MOST_STREAMS && block / type_bytes.max(1) >= SMALLEST_STREAM;
@@ -93,7 +94,8 @@ impl<'a> Container<'a> {
         'a: 'o,
     {
         if self.compressor == Compressor::Stored {
-            let bytes = self.encoded.get(HEAD_BYTES..HEAD_BYTES + self.bytes).ok_or_else(|| damaged("a blosc container is cut"))?;
+            let bytes =
+                self.encoded.get(HEAD_BYTES..HEAD_BYTES + self.bytes).ok_or_else(|| damaged("a blosc container is cut"))?;
             return Ok(Samples::Plain(bytes));
         }
         if !need.is_empty() {
@@ -157,7 +159,12 @@ pub(super) fn decode(encoded: &[u8], bytes: usize) -> Result<Vec<u8>, ReadError>
 }
 
 /// The bytes `need` of a container, or more, by the library; and where they begin. `need` must lie within the container.
-pub(super) fn decode_part(encoded: &[u8], need: Range<usize>, bytes: usize, element: usize) -> Result<(Vec<u8>, usize), ReadError> {
+pub(super) fn decode_part(
+    encoded: &[u8],
+    need: Range<usize>,
+    bytes: usize,
+    element: usize,
+) -> Result<(Vec<u8>, usize), ReadError> {
     validate(encoded, bytes)?;
     let block = encoded.get(8..12).map_or(0, number).max(1);
     let touched = (need.end.div_ceil(block) - need.start / block) * block;

@@ -2,7 +2,7 @@
 
 /// The samples of a chunk, or some of them, in native byte order and row-major.
 #[derive(Debug)]
-pub struct Decoded<'a>(Samples<'a>);
+pub(crate) struct Decoded<'a>(Samples<'a>);
 
 #[derive(Debug)]
 pub(super) enum Samples<'a> {

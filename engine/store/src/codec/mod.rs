@@ -9,10 +9,12 @@
 
 mod blosc;
 mod decoded;
+#[cfg(test)]
+mod tests;
 mod zstd;
 
 use crate::image::{ReadError, ReadErrorKind};
-pub use decoded::Decoded;
+pub(crate) use decoded::Decoded;
 use decoded::Samples;
 use flate2::read::{MultiGzDecoder, ZlibDecoder};
 use std::borrow::Cow;
@@ -20,9 +22,7 @@ use std::io::Read;
 use std::num::NonZeroU64;
 use std::ops::Range;
 use zarrs::array::codec::{BloscCodec, BytesCodec, Crc32cCodec, GzipCodec, ZlibCodec, ZstdCodec};
-use zarrs::array::{
-    ArrayToBytesCodecTraits, BytesToBytesCodecTraits, CodecChain, CodecMetadataOptions, CodecOptions, CodecTraits, DataType, FillValue,
-};
+use zarrs::array::{ArrayToBytesCodecTraits, CodecChain, CodecMetadataOptions, CodecOptions, DataType, FillValue};
 pub(crate) use zstd::Context;
 
 /// What a thread keeps for decoding.
@@ -132,7 +132,9 @@ impl Codec {
                 Some(container) => {
                     container.expect(self.bytes)?;
                     let mut decoded = vec![0; self.bytes];
-                    container.decode(0..self.bytes, sized(&mut tools.decoded, self.bytes), &mut tools.zstd)?.copy_to(&mut decoded);
+                    container
+                        .decode(0..self.bytes, sized(&mut tools.decoded, self.bytes), &mut tools.zstd)?
+                        .copy_to(&mut decoded);
                     decoded
                 }
                 None => blosc::decode(encoded, self.bytes)?,
@@ -149,9 +151,16 @@ impl Codec {
 
     /// Decodes so much of a chunk that the bytes `need` of it are right; the others may hold anything. For chunks that are looked at
     /// once and not kept: damage elsewhere in the chunk may go unseen, and checksums are looked at only when all of it is needed.
-    pub(crate) fn decode_part<'s>(&self, encoded: &'s [u8], need: Range<usize>, tools: &'s mut Tools) -> Result<Decoded<'s>, ReadError> {
+    pub(crate) fn decode_part<'s>(
+        &self,
+        encoded: &'s [u8],
+        need: Range<usize>,
+        tools: &'s mut Tools,
+    ) -> Result<Decoded<'s>, ReadError> {
         let Some(known) = self.known else { return Ok(Samples::Owned(self.decode_by_chain(encoded)?).into()) };
-        let need = need.start.min(self.bytes)..need.end.min(self.bytes);
+        // Whole elements.
+        let need =
+            need.start.min(self.bytes) / self.element * self.element..need.end.min(self.bytes).next_multiple_of(self.element);
         let encoded = self.without_checksum(known, encoded, need.len() == self.bytes)?;
         let Tools { decoded, zstd } = tools;
         let out = match known.compressor {
@@ -196,7 +205,7 @@ impl Codec {
             Compressor::Zlib => inflate(ZlibDecoder::new(encoded), need.end, sized(decoded, self.bytes))?,
         };
         if known.swap {
-            swap(&mut out[need.start / self.element * self.element..need.end.next_multiple_of(self.element)], self.element);
+            swap(&mut out[need], self.element);
         }
         Ok(Samples::Plain(out).into())
     }

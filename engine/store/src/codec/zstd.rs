@@ -39,7 +39,11 @@ impl Context {
     /// Decodes frames that hold as many bytes as `out`.
     pub(super) fn decode_into(&mut self, encoded: &[u8], out: &mut [u8]) -> Result<(), ReadError> {
         let bytes = self.get()?.decompress(out, encoded).map_err(fault)?;
-        if bytes == out.len() { Ok(()) } else { Err(damaged(format!("a zstd frame holds {bytes} bytes instead of {}", out.len()))) }
+        if bytes == out.len() {
+            Ok(())
+        } else {
+            Err(damaged(format!("a zstd frame holds {bytes} bytes instead of {}", out.len())))
+        }
     }
 
     /// Decodes frames that hold as many bytes as `out`, at least the first `need` of them: block after block, until those are there.

@@ -27,7 +27,7 @@ fn place_elements<const N: usize>(region: &Region, cut: &Cut, part: &Part<'_>, i
     let outer = Item::outer_axis(region);
     let (from, to) = (cut.strides(part.shape), item.strides(region));
     let mut dims = [Dim::default(); MAX_AXES];
-    let mut count = 0;
+    let mut count: usize = 0;
     let mut target = 0;
     for axis in outer + 1..cut.axes {
         let first = if axis == outer + 1 { cut.to[axis] - item.first_next } else { cut.to[axis] };
@@ -37,7 +37,7 @@ fn place_elements<const N: usize>(region: &Region, cut: &Cut, part: &Part<'_>, i
             continue;
         }
         // Two axes that lie behind each other without a gap are one.
-        if let Some(before) = count.checked_sub(1).map(|i: usize| &mut dims[i])
+        if let Some(before) = count.checked_sub(1).map(|i| &mut dims[i])
             && before.from == dim.len * dim.from
             && before.to == dim.len * dim.to
         {

@@ -22,6 +22,8 @@ use std::thread;
 #[derive(Debug)]
 pub struct RegionReader {
     threads: usize,
+    /// Whether chunks are decoded whole even if a part would do.
+    whole: bool,
     /// At most one per thread of all calls that ran at once.
     scratches: Mutex<Vec<Scratch>>,
 }
@@ -38,7 +40,12 @@ pub struct RegionReport {
 impl RegionReader {
     /// A reader that uses the calling thread and `threads - 1` more.
     pub fn new(threads: usize) -> Self {
-        Self { threads: threads.max(1), scratches: Mutex::default() }
+        Self { threads: threads.max(1), whole: false, scratches: Mutex::default() }
+    }
+
+    /// As [`Self::new`], but every chunk is decoded whole, so that its damage is seen wherever it lies.
+    pub fn of_whole_chunks(threads: usize) -> Self {
+        Self { whole: true, ..Self::new(threads) }
     }
 
     /// Reads the box of `shape` samples per axis from `start` on of `level` into `out`: row-major (last axis fastest), elements of the
@@ -57,7 +64,10 @@ impl RegionReader {
         stop: &Stop,
     ) -> Result<RegionReport, ReadError> {
         let region = Region::new(&image.info, level, start, shape, out.len()).map_err(|reason| {
-            ReadError::new(ReadErrorKind::NoSuchPlane, format!("{}: cannot read {shape:?} from {start:?}: {reason}", image.info.location))
+            ReadError::new(
+                ReadErrorKind::NoSuchPlane,
+                format!("{}: cannot read {shape:?} from {start:?}: {reason}", image.info.location),
+            )
         })?;
         let items = share::divide(&region, out, self.threads);
         let threads = self.threads.min(items.len());
@@ -68,7 +78,7 @@ impl RegionReader {
             loop {
                 let item = items.lock().unwrap_or_else(PoisonError::into_inner).next();
                 let Some(item) = item else { break };
-                match read_item(image, &region, item, &mut scratch, stop) {
+                match self.read_item(image, &region, item, &mut scratch, stop) {
                     Ok(report) => {
                         chunks.fetch_add(report.chunks, Ordering::Relaxed);
                         absent.fetch_add(report.absent, Ordering::Relaxed);
@@ -98,36 +108,39 @@ impl RegionReader {
             None => Ok(RegionReport { chunks: chunks.into_inner(), absent: absent.into_inner() }),
         }
     }
-}
 
-/// Reads the chunks of one thread's share.
-fn read_item(
-    image: &Image,
-    region: &Region,
-    mut item: Item<'_>,
-    scratch: &mut Scratch,
-    stop: &Stop,
-) -> Result<RegionReport, ReadError> {
-    let mut report = RegionReport { chunks: 0, absent: 0 };
-    let mut coords = [0; MAX_AXES];
-    let coords = &mut coords[..region.axes()];
-    item.first_chunk(region, coords);
-    loop {
-        let cut = region.cut(coords);
-        let part = image.source().part(region.level, coords, cut.need(), scratch, stop);
-        let part = part.map_err(|error| match error.kind {
-            ReadErrorKind::Stopped => error,
-            _ => error.at(&image.info, region.level, coords),
-        })?;
-        if !cut.fits(part.shape) {
-            let error = ReadError::new(ReadErrorKind::Source, format!("has shape {:?}, which is too small", part.shape.sizes()));
-            return Err(error.at(&image.info, region.level, coords));
-        }
-        report.chunks += 1;
-        report.absent += u64::from(part.absent);
-        copy::place(region, &cut, &part, &mut item);
-        if !item.next_chunk(region, coords) {
-            return Ok(report);
+    /// Reads the chunks of one thread's share.
+    fn read_item(
+        &self,
+        image: &Image,
+        region: &Region,
+        mut item: Item<'_>,
+        scratch: &mut Scratch,
+        stop: &Stop,
+    ) -> Result<RegionReport, ReadError> {
+        let mut report = RegionReport { chunks: 0, absent: 0 };
+        let mut coords = [0; MAX_AXES];
+        let coords = &mut coords[..region.axes()];
+        item.first_chunk(region, coords);
+        loop {
+            let cut = region.cut(coords);
+            let need = if self.whole { 0..usize::MAX } else { cut.need() };
+            let part = image.source().part(region.level, coords, need, scratch, stop);
+            let part = part.map_err(|error| match error.kind {
+                ReadErrorKind::Stopped => error,
+                _ => error.at(&image.info, region.level, coords),
+            })?;
+            if !cut.fits(part.shape) {
+                let error =
+                    ReadError::new(ReadErrorKind::Source, format!("has shape {:?}, which is too small", part.shape.sizes()));
+                return Err(error.at(&image.info, region.level, coords));
+            }
+            report.chunks += 1;
+            report.absent += u64::from(part.absent);
+            copy::place(region, &cut, &part, &mut item);
+            if !item.next_chunk(region, coords) {
+                return Ok(report);
+            }
         }
     }
 }

@@ -1,5 +1,4 @@
-//! The metadata file of one zarr array, as far as errors and descriptions need it. Decoding is left to the codec library, which reads
-//! the file again.
+//! The metadata file of one zarr array, as far as errors and descriptions need it. How chunks decode is for the codec library to say.
 
 use super::OpenError;
 use super::survey::read_json;
@@ -18,6 +17,8 @@ pub(super) struct ArrayDocument {
     /// What the file calls the element type.
     pub(super) dtype_key: &'static str,
     pub(super) dimension_names: Option<Vec<String>>,
+    /// All that the file says, for the codec library.
+    pub(super) json: Value,
     /// Names of the codecs, outermost last, for messages.
     pub(super) codecs: String,
 }
@@ -67,7 +68,7 @@ pub(super) fn parse(file: PathBuf, json: &Value) -> Result<ArrayDocument, OpenEr
     let dimension_names =
         dimension_names.and_then(|n| n.iter().map(|n| n.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>());
     let dimension_names = dimension_names.filter(|n| n.len() == shape.len() && n.iter().all(|n| !n.trim().is_empty()));
-    Ok(ArrayDocument { shape, dtype, dtype_key, dimension_names, codecs, file })
+    Ok(ArrayDocument { shape, dtype, dtype_key, dimension_names, json: json.clone(), codecs, file })
 }
 
 impl ArrayDocument {

@@ -10,7 +10,7 @@ mod survey;
 
 use crate::image::Image;
 use crate::ngff::{self, ArrayFacts, Content, Description, MetadataError};
-use crate::place::Location;
+use crate::place::{Dir, Key, Location, Place};
 use array::ArrayDocument;
 pub use error::OpenError;
 use nc_core::data::ImageId;
@@ -21,7 +21,6 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use survey::Node;
 pub(crate) use survey::{Marks, marks};
-use zarrs::filesystem::FilesystemStore;
 
 /// More levels than a plane's key can name are left out.
 const MOST_LEVELS: usize = 1 << 8;
@@ -39,7 +38,7 @@ pub fn open(location: &str, id: ImageId) -> Result<Image, OpenError> {
         },
         Node::Nothing => return Err(survey::not_an_image(&place, None)),
     };
-    let source = ZarrSource::new(readers);
+    let source = ZarrSource::new(Arc::new(Dir::new(&place)) as Arc<dyn Place>, readers);
     let location = location.to_owned();
     Ok(Image::from_source(Arc::new(info), Arc::new(source)).reopening(move || open(&location, id)))
 }
@@ -74,7 +73,7 @@ type Opened = (ImageInfo, Vec<LevelReader>);
 fn open_plain(place: &Path, document: &ArrayDocument, id: ImageId, mut warnings: Vec<String>) -> Result<Opened, OpenError> {
     let facts = document.facts();
     let description = ngff::describe_plain(&facts, &mut warnings).map_err(|e| in_file(&document.file, e))?;
-    let reader = open_level(place, "", document)?;
+    let reader = open_level("", document)?;
     assemble(place, id, None, None, description, vec![(String::new(), document.clone(), reader)], warnings)
 }
 
@@ -114,16 +113,19 @@ fn open_multiscale(
     let description = ngff::describe(document, &facts, &mut warnings).map_err(|e| in_file(file, e))?;
     let mut opened = Vec::new();
     for (_, path, array) in levels {
-        let reader = open_level(place, &path, &array)?;
+        let reader = open_level(&path, &array)?;
         opened.push((path, array, reader));
     }
     assemble(place, id, document.name.as_deref(), document.version.clone(), description, opened, warnings)
 }
 
-fn open_level(place: &Path, path: &str, document: &ArrayDocument) -> Result<LevelReader, OpenError> {
-    let store = FilesystemStore::new(place)
-        .map_err(|e| OpenError::Unreadable { path: place.to_path_buf(), error: std::io::Error::other(e.to_string()) })?;
-    LevelReader::open(Arc::new(store), path, document)
+fn open_level(path: &str, document: &ArrayDocument) -> Result<LevelReader, OpenError> {
+    let folder = Key::new(path).map_err(|e| OpenError::Metadata {
+        path: document.file.clone(),
+        key: "(path)".to_owned(),
+        problem: format!("is no path of an array ({e})"),
+    })?;
+    LevelReader::new(folder, &document.json, document)
 }
 
 fn assemble(

@@ -10,6 +10,7 @@ mod formats;
 mod golden;
 mod loader;
 mod opening;
+mod region;
 mod release;
 mod synthetic;
 mod tiles;

@@ -6,12 +6,9 @@ use crate::codec::Codec;
 use crate::place::Key;
 use crate::zarr::OpenError;
 use crate::zarr::array::ArrayDocument;
-use std::num::NonZeroU64;
 use std::sync::Arc;
 use zarrs::array::codec::ShardingCodecConfiguration;
-use zarrs::array::{
-    Array, ArrayCreateError, ArrayMetadata, ArrayShardedExt, ArrayToBytesCodecTraits, ChunkKeyEncoding, CodecChain, CodecMetadataOptions,
-};
+use zarrs::array::{Array, ArrayCreateError, ArrayMetadata, ArrayShardedExt, ChunkKeyEncoding, CodecChain, CodecMetadataOptions};
 use zarrs::metadata::ConfigurationSerialize;
 
 /// Decoded bytes beyond which a chunk is not attempted: it could not be held beside anything else.

@@ -8,6 +8,7 @@ mod shards;
 
 use crate::codec::Decoded;
 use crate::image::{Chunk, ChunkSource, IndexKey, Locate, Part, ReadError, ReadErrorKind, Shape};
+use crate::loader::Edge;
 use crate::place::{Access, Key, Place, Span, Stop};
 use crate::scratch::Scratch;
 pub(super) use level::LevelReader;
@@ -64,11 +65,14 @@ impl ZarrSource {
             let reader = self.level(level)?;
             let Some(shards) = &reader.shards else { return Ok(false) };
             let read = self.place.read_into(&object, &shards.index_span(), stop, into)?;
-            let index = shards.decode(read.map(|_| &into[..]))?;
+            let index = shards.decode(read.as_ref().map(|_| &into[..]))?;
             into.clear();
             let (_, at) = shards.locate(chunk);
             spot = index.get(at).map_or(Spot::Nowhere, |range| Spot::Within(object, range));
-            self.indices.insert(key, Arc::new(index));
+            // One that is not there is looked for again, which costs little here: it may be written yet.
+            if read.is_some() {
+                self.indices.insert(key, Arc::new(index));
+            }
         }
         Ok(match spot {
             Spot::Object(object) => self.place.read_into(&object, &Span::Whole, stop, into)?.is_some(),
@@ -189,12 +193,20 @@ impl ChunkSource for ZarrSource {
         if absent {
             self.note_absent(level, chunk);
         }
-        let shape = Shape::new(reader.chunk()).ok_or_else(|| ReadError::new(ReadErrorKind::Source, "its chunks cannot be kept"))?;
+        let shape =
+            Shape::new(reader.chunk()).ok_or_else(|| ReadError::new(ReadErrorKind::Source, "its chunks cannot be kept"))?;
         Ok(Part { shape, samples: samples.unwrap_or_else(|| Decoded::uniform(reader.fill_element)), absent })
     }
 
-    fn refresh(&self) {
-        self.indices.clear();
+    fn regrown(&self, edges: &[Edge]) {
+        self.indices.retain(|key| {
+            !edges.iter().any(|edge| {
+                let axis = usize::from(edge.axis);
+                let shards = self.levels.get(usize::from(edge.level)).and_then(|level| level.shards.as_ref());
+                let first = shards.and_then(|shards| shards.along(axis, edge.from));
+                key.level == edge.level && first.is_some_and(|first| key.shard[axis] >= first)
+            })
+        });
     }
 
     fn absent(&self) -> Option<String> {

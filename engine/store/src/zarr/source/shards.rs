@@ -49,7 +49,8 @@ impl Shards {
     /// `chunk` is the shape of a shard. The error says what is wrong with the configuration.
     pub(super) fn new(configuration: &ShardingCodecConfigurationV1, shard: &[NonZeroU64]) -> Result<Self, String> {
         let index_codecs = CodecChain::from_metadata(&configuration.index_codecs).map_err(|e| e.to_string())?;
-        let inner: Vec<u64> = shard.iter().zip(configuration.chunk_shape.iter()).map(|(s, i)| s.get().div_ceil(i.get())).collect();
+        let inner: Vec<u64> =
+            shard.iter().zip(configuration.chunk_shape.iter()).map(|(s, i)| s.get().div_ceil(i.get())).collect();
         let entries = inner.iter().try_fold(16u64, |n, i| n.checked_mul(*i));
         if entries.is_none_or(|bytes| bytes > LARGEST_INDEX_BYTES) {
             return Err(format!("a shard holds {inner:?} chunks, too many for its index to be kept"));
@@ -73,6 +74,11 @@ impl Shards {
         (shard, at as usize)
     }
 
+    /// The shard along an axis that holds the inner chunk `chunk`; `None` if there is no such axis.
+    pub(super) fn along(&self, axis: usize, chunk: u32) -> Option<u32> {
+        self.inner.get(axis).map(|&inner| (u64::from(chunk) / inner) as u32)
+    }
+
     /// The bytes of a shard that hold its index.
     pub(super) fn index_span(&self) -> Span {
         if self.at_start { Span::Range(0..self.index_bytes) } else { Span::Last(self.index_bytes) }
@@ -81,7 +87,8 @@ impl Shards {
     /// Decodes the bytes of an index; `None` for those of a shard that does not exist.
     pub(super) fn decode(&self, bytes: Option<&[u8]>) -> Result<Index, ReadError> {
         let Some(bytes) = bytes else { return Ok(Index(Box::default())) };
-        let damaged = |reason: String| ReadError::new(ReadErrorKind::Decode, format!("the index of its shard does not decode: {reason}"));
+        let damaged =
+            |reason: String| ReadError::new(ReadErrorKind::Decode, format!("the index of its shard does not decode: {reason}"));
         if bytes.len() as u64 != self.index_bytes {
             return Err(damaged(format!("it has {} bytes instead of {}", bytes.len(), self.index_bytes)));
         }
@@ -122,7 +129,8 @@ impl Indices {
         self.0.remove(key);
     }
 
-    pub(super) fn clear(&self) {
-        self.0.clear();
+    /// Keeps those of which `keep` says so.
+    pub(super) fn retain(&self, keep: impl Fn(&IndexKey) -> bool) {
+        self.0.retain(|key, _| keep(key));
     }
 }
