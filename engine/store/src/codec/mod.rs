@@ -125,10 +125,10 @@ impl Codec {
     /// Decodes a whole chunk, in native byte order. What is damaged is an error; checksums are looked at.
     pub(crate) fn decode(&self, encoded: &[u8], tools: &mut Tools) -> Result<Vec<u8>, ReadError> {
         let Some(known) = self.known else { return self.decode_by_chain(encoded) };
-        let encoded = self.without_checksum(known, encoded, true)?;
+        let stored = self.without_checksum(known, encoded, true)?;
         let mut decoded = match known.compressor {
-            Compressor::None => encoded.to_vec(),
-            Compressor::Blosc => match blosc::Container::read(encoded, self.element)? {
+            Compressor::None => stored.to_vec(),
+            Compressor::Blosc => match blosc::Container::read(stored, self.element)? {
                 Some(container) => {
                     container.expect(self.bytes)?;
                     let mut decoded = vec![0; self.bytes];
@@ -137,9 +137,10 @@ impl Codec {
                         .copy_to(&mut decoded);
                     decoded
                 }
-                None => blosc::decode(encoded, self.bytes)?,
+                None => blosc::decode(stored, self.bytes)?,
             },
-            Compressor::Zstd => tools.zstd.decode(encoded, self.bytes)?,
+            Compressor::Zstd => tools.zstd.decode(stored, self.bytes)?,
+            // With its checksum.
             Compressor::Gzip | Compressor::Zlib => return self.decode_by_chain(encoded),
         };
         self.check_length(decoded.len())?;
@@ -161,7 +162,11 @@ impl Codec {
         // Whole elements.
         let need =
             need.start.min(self.bytes) / self.element * self.element..need.end.min(self.bytes).next_multiple_of(self.element);
-        let encoded = self.without_checksum(known, encoded, need.len() == self.bytes)?;
+        let all = need.len() == self.bytes;
+        if all && matches!(known.compressor, Compressor::Gzip | Compressor::Zlib) {
+            return Ok(Samples::Owned(self.decode_by_chain(encoded)?).into());
+        }
+        let encoded = self.without_checksum(known, encoded, all)?;
         let Tools { decoded, zstd } = tools;
         let out = match known.compressor {
             Compressor::None => {
@@ -197,9 +202,6 @@ impl Codec {
                 let out = sized(decoded, self.bytes);
                 zstd.decode_prefix(encoded, need.end, out)?;
                 out
-            }
-            Compressor::Gzip | Compressor::Zlib if need.len() == self.bytes => {
-                return Ok(Samples::Owned(self.decode_by_chain(encoded)?).into());
             }
             Compressor::Gzip => inflate(MultiGzDecoder::new(encoded), need.end, sized(decoded, self.bytes))?,
             Compressor::Zlib => inflate(ZlibDecoder::new(encoded), need.end, sized(decoded, self.bytes))?,

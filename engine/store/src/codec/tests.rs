@@ -31,7 +31,7 @@ fn compressor(element: usize) -> impl Strategy<Value = Option<Value>> {
         6 => blosc,
         3 => zstd,
         1 => Just(Some(json!({"name": "gzip", "configuration": {"level": 1}}))),
-        1 => Just(Some(json!({"name": "zlib", "configuration": {"level": 1}}))),
+        1 => Just(Some(json!({"name": "numcodecs.zlib", "configuration": {"level": 1}}))),
     ]
 }
 
