@@ -43,7 +43,13 @@ pub fn run(data: &Path, threads: usize) -> Result<Stall> {
         stall.edge = y / 2;
         let loader = Loader::new(LoaderConfig { threads, cache_bytes: CACHE_BYTES });
         let (wake, woken) = mpsc::channel();
-        loader.attach(VIEW, Arc::new(move || drop(wake.send(()))));
+        loader.attach(
+            VIEW,
+            Arc::new(move || {
+                // Nobody listens any more when the run is over.
+                let _ = wake.send(());
+            }),
+        );
         let plane = dice.below(z) as u32;
         for (times, quarter) in [(&mut stall.first, pair), (&mut stall.later, pair + 1)] {
             let quarter = [(quarter / 2 % 2) as u64, (quarter % 2) as u64];
