@@ -103,13 +103,13 @@ impl Front {
             pins_refused: 0,
         };
         self.desks.insert(view, desk);
-        self.commands.push_back(Command::Attach { view, epoch, tally });
+        self.say(Command::Attach { view, epoch, tally });
     }
 
     pub(super) fn detach(&mut self, view: ViewId) -> Option<Desk> {
         let gone = self.desks.remove(&view);
         if gone.is_some() {
-            self.commands.push_back(Command::Detach(view));
+            self.say(Command::Detach(view));
         }
         gone
     }
@@ -123,8 +123,11 @@ impl Front {
         (std::mem::take(&mut self.commands), std::mem::take(&mut self.landed))
     }
 
+    /// After the end nobody listens.
     pub(super) fn say(&mut self, command: Command) {
-        self.commands.push_back(command);
+        if !self.stopping {
+            self.commands.push_back(command);
+        }
     }
 
     pub(super) fn land(&mut self, flight: u64, answer: Answer) {
@@ -169,7 +172,7 @@ impl Front {
             (*old_images, *old_wants) = (images.to_vec(), wants.to_vec());
             old_dropped.extend(dropped.drain());
         } else {
-            self.commands.push_back(Command::Want { view, images: images.to_vec(), wants: wants.to_vec(), dropped });
+            self.say(Command::Want { view, images: images.to_vec(), wants: wants.to_vec(), dropped });
         }
     }
 

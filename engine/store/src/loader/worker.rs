@@ -167,6 +167,13 @@ impl Shared {
         self.bell.notify_all();
         self.work.notify_all();
         let own = std::thread::current().id();
+        self.await_end(own);
+        // Handles may live on; what was wanted does not.
+        let rest = self.queue().clear();
+        drop(rest);
+    }
+
+    fn await_end(&self, own: std::thread::ThreadId) {
         let hands = self.hands();
         // A loader thread that drops the last owner (against the rules of `attach`) must not wait for itself.
         let rest = usize::from(hands.threads.values().any(|thread| thread.thread().id() == own));
@@ -282,6 +289,14 @@ impl Shared {
         loop {
             if queue.stopping {
                 return None;
+            }
+            // What was lost counts before anything else is asked of its place.
+            let effects = queue.take_effects();
+            if !effects.is_empty() {
+                drop(queue);
+                self.perform(effects);
+                queue = self.queue();
+                continue;
             }
             let now = (self.clock)();
             let task = queue.next(worker, now);

@@ -78,6 +78,11 @@ impl Script {
         self.lock().requests.clone()
     }
 
+    /// How many requests hang.
+    pub fn hanging(&self) -> usize {
+        self.lock().hanging.len()
+    }
+
     /// Waits until that many requests hang.
     pub fn await_hanging(&self, n: usize) {
         let state = self.lock();
@@ -92,7 +97,8 @@ impl Script {
         let mut state = self.lock();
         state.requests.push(key.as_str().to_owned());
         let released = state.released;
-        let (rule, count) = state.rules.iter_mut().find(|(rule, count)| key.as_str().ends_with(&rule.keys) && *count < rule.nth.end)?;
+        let (rule, count) =
+            state.rules.iter_mut().find(|(rule, count)| key.as_str().ends_with(&rule.keys) && *count < rule.nth.end)?;
         *count += 1;
         (rule.nth.contains(&(*count - 1)) && !(released && rule.fault == Fault::Hang)).then_some(rule.fault)
     }
@@ -103,7 +109,8 @@ impl Script {
         self.0.1.notify_all();
         let script = self.clone();
         stop.on_stop(move || {
-            let stopped: Vec<Task> = script.lock().hanging.extract_if(.., |(stop, _)| stop.is_stopped()).map(|(_, task)| task).collect();
+            let stopped: Vec<Task> =
+                script.lock().hanging.extract_if(.., |(stop, _)| stop.is_stopped()).map(|(_, task)| task).collect();
             stopped.into_iter().for_each(|task| task());
         });
     }

@@ -73,7 +73,8 @@ impl Place for Throttled {
         let (sender, receiver) = std::sync::mpsc::sync_channel(1);
         self.inner.fetch(key, spans, stop, Box::new(move |answer| sender.send(answer).unwrap_or_default()));
         let Ok(answer) = receiver.recv() else { return done(Err(PlaceError::stopped())) };
-        let bytes = answer.as_ref().ok().and_then(Option::as_ref).map_or(0, |blobs| blobs.iter().map(|b| b.bytes.len() as u64).sum());
+        let bytes =
+            answer.as_ref().ok().and_then(Option::as_ref).map_or(0, |blobs| blobs.iter().map(|b| b.bytes.len() as u64).sum());
         let at = self.arrival(bytes);
         let deliver = move || done(if asked.is_stopped() { Err(PlaceError::stopped()) } else { answer });
         pace.at(at, stop, Box::new(deliver));
@@ -187,7 +188,9 @@ mod tests {
         let (tell, told) = std::sync::mpsc::channel();
         for bytes in [100, 0, 50] {
             let tell = tell.clone();
-            let done = Box::new(move |answer: Result<Option<Vec<Blob>>, PlaceError>| tell.send(answer.unwrap().unwrap()[0].bytes.len()).unwrap());
+            let done = Box::new(move |answer: Result<Option<Vec<Blob>>, PlaceError>| {
+                tell.send(answer.unwrap().unwrap()[0].bytes.len()).unwrap()
+            });
             place.fetch(&Key::root(), &[Span::Last(bytes)], &Stop::new(), done);
         }
         let start = Pace::now(&noted);

@@ -6,11 +6,14 @@
 mod archive;
 mod browse;
 mod conformance;
+mod faults;
 mod formats;
 mod golden;
 mod loader;
+mod memory;
 mod opening;
 mod region;
 mod release;
+mod stored;
 mod synthetic;
 mod tiles;

@@ -204,6 +204,8 @@ pub(super) struct Queue {
     failures: Failures,
     health: Health,
     limits: Limits,
+    /// The view that was served last; of equals another comes first.
+    served: Option<ViewId>,
     /// Bytes on their way, in all and for the lower classes.
     bytes: u64,
     low_bytes: u64,
@@ -245,6 +247,7 @@ impl Queue {
             failures: Failures::default(),
             health: Health::default(),
             limits,
+            served: None,
             bytes: 0,
             low_bytes: 0,
             waiting_since: [None; 5],
@@ -399,7 +402,8 @@ impl Queue {
                     if gathering.shows() {
                         late += self.count_late(&gathering);
                     } else {
-                        tally.asked.fetch_add(gathering.chunks.len() as u64, Ordering::Relaxed);
+                        let fresh = gathering.chunks.iter().filter(|key| !self.jobs.contains_key(key)).count();
+                        tally.asked.fetch_add(fresh as u64, Ordering::Relaxed);
                     }
                     list.push(self.register(gathering, want.deadline));
                 }
@@ -646,6 +650,20 @@ impl Queue {
     /// Bytes that are on their way.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Forgets everything that is wanted, for the end. What it gives is to be dropped without the lock.
+    pub(super) fn clear(&mut self) -> impl Sized + use<> {
+        (self.bytes, self.low_bytes) = (0, 0);
+        let Self { views, jobs, flights, indices, learnt, effects, .. } = self;
+        (
+            std::mem::take(views),
+            std::mem::take(jobs),
+            std::mem::take(flights),
+            std::mem::take(indices),
+            std::mem::take(learnt),
+            std::mem::take(effects),
+        )
     }
 
     /// Tells everything to stop.

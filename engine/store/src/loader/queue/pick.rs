@@ -189,9 +189,8 @@ impl Queue {
             Found::Nothing => {}
             found => return found,
         }
-        let mut ids: Vec<(u64, ViewId)> = self.views.iter().map(|(&id, view)| (view.served, id)).collect();
-        ids.sort_unstable();
-        for (_, id) in ids {
+        let turns = self.turns_of_views();
+        for &id in &turns {
             match self.find_of(id, class as usize, class, &gate, now) {
                 Found::Nothing => {}
                 found => return found,
@@ -202,9 +201,7 @@ impl Queue {
             found => return found,
         }
         if class == Class::Background {
-            let mut ids: Vec<(u64, ViewId)> = self.views.iter().map(|(&id, view)| (view.served, id)).collect();
-            ids.sort_unstable();
-            for (_, id) in ids {
+            for id in turns {
                 match self.find_of(id, OVERVIEWS, class, &gate, now) {
                     Found::Nothing => {}
                     found => return found,
@@ -212,6 +209,14 @@ impl Queue {
             }
         }
         Found::Nothing
+    }
+
+    /// The views, the least served first.
+    fn turns_of_views(&self) -> Vec<ViewId> {
+        let mut turns: Vec<(u64, bool, ViewId)> =
+            self.views.iter().map(|(&id, view)| (view.served, self.served == Some(id), id)).collect();
+        turns.sort_unstable();
+        turns.into_iter().map(|(.., id)| id).collect()
     }
 
     fn find_put_back(&mut self, class: Class, gate: &Gate, ready: bool) -> Found {
@@ -242,7 +247,8 @@ impl Queue {
         for at in view.cursors[list]..view.lists[list].len() {
             let pending = &mut view.lists[list][at];
             let image = &pending.gathering.image;
-            let refused = if list == OVERVIEWS && gate.only.is_none() { self.health.blocked(image.info.id, now).cloned() } else { None };
+            let refused =
+                if list == OVERVIEWS && gate.only.is_none() { self.health.blocked(image.info.id, now).cloned() } else { None };
             if !gate.passes(image) && refused.is_none() {
                 exhausted_so_far = false;
                 continue;
@@ -257,6 +263,7 @@ impl Queue {
                 pending.started += 1;
                 if waits {
                     view.served += decoded_bytes(image, key.level);
+                    self.served = Some(id);
                     found = match refused {
                         Some(fault) => Found::Refused(*key, fault),
                         None => Found::Chunk(*key),
