@@ -16,9 +16,11 @@ mod gather;
 mod image;
 mod loader;
 mod ngff;
+mod opening;
 pub mod place;
 mod region;
 mod scratch;
+pub mod survey;
 mod zarr;
 
 pub use demo::demo;
@@ -27,6 +29,7 @@ pub use loader::{
     Arrival, Class, ClassLoad, Clock, Edge, Fault, Goal, Loader, LoaderConfig, LoaderHandle, LoaderStats, Outlook, Overview,
     ViewId, Want, WarmReport,
 };
+pub use opening::{open, open_at};
 pub use region::{RegionReader, RegionReport};
 pub use scratch::Scratch;
-pub use zarr::{OpenError, open};
+pub use zarr::OpenError;

@@ -8,9 +8,11 @@ use serde_json::Value;
 /// What axes are called where nobody says: the last n of these.
 const USUAL: [&str; MAX_AXES] = ["t", "c", "z", "y", "x"];
 
-/// The axes of an image, from its entries (objects, or plain names as in 0.3), else from the array's dimension names, else as usual.
+/// The axes of an image, from its entries (objects, or plain names as in 0.3) below `key`, else from the array's dimension names, else as
+/// usual.
 pub(super) fn resolve(
     entries: Option<&Vec<Value>>,
+    key: &str,
     array: &ArrayFacts,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<Axis>, MetadataError> {
@@ -20,13 +22,13 @@ pub(super) fn resolve(
         return Err(MetadataError::new("shape", problem));
     }
     let mut axes: Vec<Axis> = match (entries, &array.dimension_names) {
-        (Some(entries), _) => entries.iter().enumerate().map(|(i, e)| entry(i, e)).collect::<Result<_, _>>()?,
+        (Some(entries), _) => entries.iter().enumerate().map(|(i, e)| entry(key, i, e)).collect::<Result<_, _>>()?,
         (None, Some(names)) => names.iter().map(|n| named(n)).collect(),
         (None, None) => USUAL[MAX_AXES - ndim..].iter().map(|n| named(n)).collect(),
     };
     if axes.len() != ndim {
         let problem = format!("has {} entries, but the finest array has {ndim} axes: make them agree", axes.len());
-        return Err(MetadataError::new("multiscales[0].axes", problem));
+        return Err(MetadataError::new(key, problem));
     }
     for i in 0..axes.len() {
         let mut name = axes[i].name.clone();
@@ -50,12 +52,11 @@ pub(super) fn resolve(
     Ok(axes)
 }
 
-fn entry(i: usize, entry: &Value) -> Result<Axis, MetadataError> {
-    let text = |key: &str| entry.get(key).and_then(Value::as_str);
+fn entry(key: &str, i: usize, entry: &Value) -> Result<Axis, MetadataError> {
+    let text = |field: &str| entry.get(field).and_then(Value::as_str);
     let name = entry.as_str().or_else(|| text("name")).filter(|n| !n.trim().is_empty());
-    let name = name.ok_or_else(|| {
-        MetadataError::new(format!("multiscales[0].axes[{i}].name"), "is missing: name the axis, for example \"z\"")
-    })?;
+    let name =
+        name.ok_or_else(|| MetadataError::new(format!("{key}[{i}].name"), "is missing: name the axis, for example \"z\""))?;
     let mut axis = named(name);
     axis.kind = match text("type") {
         Some("time") => AxisKind::Time,

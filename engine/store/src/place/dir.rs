@@ -59,9 +59,17 @@ impl Dir {
         {
             return Ok((file, metadata));
         }
-        let file = File::open(self.path(key))?;
-        let metadata = file.metadata()?;
-        Ok((file, metadata))
+        self.open(key)
+    }
+
+    /// Opens a file. What is none is not opened: a pipe would hold up whoever does.
+    fn open(&self, key: &Key) -> io::Result<(File, Metadata)> {
+        let path = self.path(key);
+        let metadata = path.metadata()?;
+        if !metadata.is_file() {
+            return Err(ErrorKind::IsADirectory.into());
+        }
+        Ok((File::open(path)?, metadata))
     }
 
     fn put_back(&self, key: &Key, file: File) {
@@ -76,7 +84,6 @@ impl Dir {
 
     fn read_part(&self, key: &Key, span: &Span, stop: &Stop, into: &mut Vec<u8>) -> Result<Option<Read>, PlaceError> {
         let (mut file, metadata) = match self.take(key) {
-            Ok((_, metadata)) if metadata.is_dir() => return Ok(None),
             Ok(found) => found,
             Err(error) => return missing_or(error),
         };
@@ -161,9 +168,7 @@ impl Place for Dir {
             return self.read_part(key, span, stop, into);
         }
         // Whole objects are read once: their files are not kept.
-        let opened = File::open(self.path(key)).and_then(|file| file.metadata().map(|metadata| (file, metadata)));
-        let (mut file, metadata) = match opened {
-            Ok((_, metadata)) if metadata.is_dir() => return Ok(None),
+        let (mut file, metadata) = match self.open(key) {
             Ok(found) => found,
             Err(error) => return missing_or(error),
         };

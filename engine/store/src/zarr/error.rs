@@ -1,4 +1,5 @@
-//! What keeps an image from being opened. Each message is one line that names the place and says what to do.
+//! What keeps an image from being opened. Each message is one line that names the place and says what to do. A `path`
+//! that is text is the name of a file as people may see it: of a remote one kind and last part, never a URL.
 
 use crate::place::PlaceError;
 use std::io;
@@ -45,49 +46,56 @@ pub enum OpenError {
         error: io::Error,
     },
     /// A directory that holds something else.
-    #[error("{path}: {hint}", path = path.display())]
+    #[error("{path}: {hint}")]
     NotAnImage {
         /// The directory.
-        path: PathBuf,
+        path: String,
         /// What it holds, and what to open instead.
         hint: String,
     },
     /// A metadata file that does not parse.
-    #[error("{path}: is not valid JSON ({error}): restore the file", path = path.display())]
+    #[error("{path}: is not valid JSON ({error}): restore the file")]
     BrokenJson {
         /// The file.
-        path: PathBuf,
+        path: String,
         /// Where it stops making sense.
         error: serde_json::Error,
     },
     /// A metadata entry that makes no sense.
-    #[error("{path}: {key} {problem}", path = path.display())]
+    #[error("{path}: {key} {problem}")]
     Metadata {
         /// The file.
-        path: PathBuf,
+        path: String,
         /// The entry.
         key: String,
         /// What is wrong with it, and what would be right.
         problem: String,
     },
     /// Elements that cannot be shown.
-    #[error("{path}: {key} {dtype} cannot be shown: convert the image to bool, (u)int8 to 64 or float16 to 64", path = path.display())]
+    #[error("{path}: {key} {dtype} cannot be shown: convert the image to bool, (u)int8 to 64 or float16 to 64")]
     UnsupportedDtype {
         /// The array's metadata file.
-        path: PathBuf,
+        path: String,
         /// "dtype" (v2) or "data_type" (v3).
         key: &'static str,
         /// As the file says.
         dtype: String,
     },
+    /// A transformation that is more than scale and translation per axis.
+    #[error("{path}: {key} is a {kind:?} that is more than a scale and a translation per axis: rewrite the image with these")]
+    UnsupportedTransform {
+        /// The metadata file.
+        path: String,
+        /// The entry.
+        key: String,
+        /// The transformation's type.
+        kind: String,
+    },
     /// A codec, or a feature of the array format, that is not built in.
-    #[error(
-        "{path}: codecs {codecs} cannot be decoded ({reason}): rewrite the image with blosc, zstd, gzip, zlib or bz2",
-        path = path.display()
-    )]
+    #[error("{path}: codecs {codecs} cannot be decoded ({reason}): rewrite the image with blosc, zstd, gzip, zlib or bz2")]
     UnsupportedCodec {
         /// The array's metadata file.
-        path: PathBuf,
+        path: String,
         /// The codecs that the file names.
         codecs: String,
         /// What the decoder says.

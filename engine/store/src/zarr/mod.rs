@@ -1,183 +1,240 @@
-//! Images in directories: OME-Zarr 0.1 to 0.5 in zarr v2 or v3, and plain zarr arrays.
+//! Images at a place: OME-Zarr 0.1 to 0.6 in zarr v2 or v3, and plain zarr arrays.
 //!
-//! Lives here: from a path to an [`Image`] (this file), what may be wrong with it (`error`), what lies there instead (`survey`),
-//! array metadata that the codec library would report too vaguely (`array`), reading chunks (`source`).
+//! Lives here: from a place to an [`Image`] (this file), reading metadata documents (`metadata`), what they say there is (`look`), array
+//! metadata that the codec library would report too vaguely (`array`), telling what there is without opening it (`survey`), what may
+//! be wrong (`error`), reading chunks (`source`).
 
 mod array;
 mod error;
+mod look;
+mod marks;
+mod metadata;
+mod plugin;
 mod source;
 mod survey;
 
 use crate::image::Image;
-use crate::ngff::{self, ArrayFacts, Content, Description, MetadataError};
-use crate::place::{Dir, Key, Location, Place};
+use crate::ngff::{self, ArrayFacts, Description, MetadataError, Problem};
+use crate::place::{Key, Place};
+use crate::survey::Kind;
 use array::ArrayDocument;
 pub use error::OpenError;
+use look::Thing;
+pub(crate) use marks::{Marks, marks};
+use metadata::{Group, Metadata, Node};
 use nc_core::data::ImageId;
-use nc_core::scene::{ImageInfo, LevelInfo, SourceKind, Storage};
-use serde_json::Value;
+use nc_core::scene::{FormatInfo, ImageInfo, LabelInfo, LevelInfo, PlateRef, SourceKind};
 use source::{LevelReader, ZarrSource};
-use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
-use survey::Node;
-pub(crate) use survey::{Marks, marks};
+pub(crate) use survey::survey;
 
 /// More levels than a plane's key can name are left out.
 const MOST_LEVELS: usize = 1 << 8;
+/// A plate leads to a well, that to an image; nothing sound goes deeper.
+const DEEPEST: usize = 4;
 
-/// Opens the image in the directory `location` (relative or absolute). Reads metadata only.
-pub fn open(location: &str, id: ImageId) -> Result<Image, OpenError> {
-    let place = locate(location)?;
+/// Opens the image at `base` of `place`; `wanted` chooses among several of one group by name or number (from 0). Of a collection (a
+/// plate, a well, a bioformats2raw series) the first image is opened. Reads metadata only, in as few round trips as it can.
+pub(crate) fn open(place: Arc<dyn Place>, base: Key, wanted: Option<&str>, id: ImageId) -> Result<Image, OpenError> {
+    let mut metadata = Metadata::new(place, base);
     let mut warnings = Vec::new();
-    let (info, readers) = match survey::read_node(&place)? {
-        Node::Array(document) => open_plain(&place, &document, id, warnings)?,
-        Node::Group { file, attributes } => match classify(&file, &attributes, &mut warnings)? {
-            Content::Image(document) => open_multiscale(&place, &file, &document, id, warnings)?,
-            Content::Collection(collection) => return Err(survey::not_an_image(&place, Some(&collection))),
-            Content::Unknown => return Err(survey::not_an_image(&place, None)),
-        },
-        Node::Nothing => return Err(survey::not_an_image(&place, None)),
-    };
-    let source = ZarrSource::new(Arc::new(Dir::new(&place)) as Arc<dyn Place>, readers);
-    let location = location.to_owned();
-    Ok(Image::from_source(Arc::new(info), Arc::new(source)).reopening(move || open(&location, id)))
-}
-
-/// The directory that `location` names, absolute and without links.
-fn locate(location: &str) -> Result<PathBuf, OpenError> {
-    let location = Location::parse(location)?;
-    let given = location.path().ok_or_else(|| OpenError::Location {
-        scheme: location.redacted(),
-        problem: "remote places cannot be read yet: mount or copy the image".to_owned(),
-    })?;
-    let place = given.canonicalize().map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => OpenError::Missing { path: given.to_path_buf() },
-        _ => OpenError::Unreadable { path: given.to_path_buf(), error },
-    })?;
-    if !place.is_dir() {
-        return Err(OpenError::NotADirectory { path: place });
-    }
-    Ok(place)
-}
-
-fn classify(file: &Path, attributes: &Value, warnings: &mut Vec<String>) -> Result<Content, OpenError> {
-    ngff::classify(attributes, warnings).map_err(|e| in_file(file, e))
-}
-
-fn in_file(file: &Path, error: MetadataError) -> OpenError {
-    OpenError::Metadata { path: file.to_path_buf(), key: error.key, problem: error.problem }
-}
-
-type Opened = (ImageInfo, Vec<LevelReader>);
-
-fn open_plain(place: &Path, document: &ArrayDocument, id: ImageId, mut warnings: Vec<String>) -> Result<Opened, OpenError> {
-    let facts = document.facts();
-    let description = ngff::describe_plain(&facts, &mut warnings).map_err(|e| in_file(&document.file, e))?;
-    let reader = open_level("", document)?;
-    assemble(place, id, None, None, description, vec![(String::new(), document.clone(), reader)], warnings)
-}
-
-fn open_multiscale(
-    place: &Path,
-    file: &Path,
-    document: &ngff::Document,
-    id: ImageId,
-    mut warnings: Vec<String>,
-) -> Result<Opened, OpenError> {
-    let mut levels = Vec::new();
-    for (i, dataset) in document.datasets.iter().enumerate() {
-        let key = || format!("multiscales[0].datasets[{i}].path");
-        let path = dataset.path.trim_matches('/');
-        if !Path::new(path).components().all(|c| matches!(c, Component::Normal(_))) || path.is_empty() {
-            let problem = format!("{:?} is not a path within the image: name a folder below it", dataset.path);
-            return Err(OpenError::Metadata { path: file.to_path_buf(), key: key(), problem });
-        }
-        match array::read(&place.join(path))? {
-            Some(array) => levels.push((i, path.to_owned(), array)),
-            None if i == 0 => {
-                let problem = format!("{path:?} names an array that is not there: restore it or correct the path");
-                return Err(OpenError::Metadata { path: file.to_path_buf(), key: key(), problem });
-            }
-            None => warnings.push(format!("level {path:?} is listed but not there and left out")),
-        }
-    }
-    levels.sort_by_cached_key(|(_, _, array)| std::cmp::Reverse(array.shape.iter().map(|&n| u128::from(n)).product::<u128>()));
-    if !levels.is_sorted_by_key(|(i, ..)| *i) {
-        warnings.push("the levels are not listed from fine to coarse; they are shown in that order".into());
-    }
-    if levels.len() > MOST_LEVELS {
-        warnings.push(format!("of {} levels the finest {MOST_LEVELS} are shown", levels.len()));
-        levels.truncate(MOST_LEVELS);
-    }
-    let facts: Vec<(usize, ArrayFacts)> = levels.iter().map(|(i, _, array)| (*i, array.facts())).collect();
-    let description = ngff::describe(document, &facts, &mut warnings).map_err(|e| in_file(file, e))?;
-    let mut opened = Vec::new();
-    for (_, path, array) in levels {
-        let reader = open_level(&path, &array)?;
-        opened.push((path, array, reader));
-    }
-    assemble(place, id, document.name.as_deref(), document.version.clone(), description, opened, warnings)
-}
-
-fn open_level(path: &str, document: &ArrayDocument) -> Result<LevelReader, OpenError> {
-    let folder = Key::new(path).map_err(|e| OpenError::Metadata {
-        path: document.file.clone(),
-        key: "(path)".to_owned(),
-        problem: format!("is no path of an array ({e})"),
-    })?;
-    LevelReader::new(folder, &document.json, document)
-}
-
-fn assemble(
-    place: &Path,
-    id: ImageId,
-    name: Option<&str>,
-    ngff_version: Option<String>,
-    description: Description,
-    levels: Vec<(String, ArrayDocument, LevelReader)>,
-    mut warnings: Vec<String>,
-) -> Result<Opened, OpenError> {
-    // `describe` has seen at least one level, so an empty list cannot come here.
-    let Some(dtype) = levels.first().map(|(_, array, _)| array.dtype) else { return Err(survey::not_an_image(place, None)) };
-    let mut infos = Vec::new();
+    let found = find(&mut metadata, wanted, &mut warnings)?;
+    // What cannot be shown is said before what cannot be decoded.
+    let dtype = found.levels[0].document.dtype()?;
     let mut readers = Vec::new();
-    for ((path, array, reader), placement) in levels.into_iter().zip(description.placements) {
-        if array.dtype != dtype {
-            let problem = format!(
-                "is {}, but the finest level is {}: all levels of an image need one type",
-                array.dtype.numpy_name(),
-                dtype.numpy_name()
-            );
-            return Err(OpenError::Metadata { path: array.file, key: array.dtype_key.to_owned(), problem });
+    for level in &found.levels {
+        let document = &level.document;
+        let other = document.dtype()?;
+        if other != dtype {
+            let (own, finest) = (other.numpy_name(), dtype.numpy_name());
+            let problem = format!("is {own}, but the finest level is {finest}: all levels of an image need one type");
+            return Err(OpenError::Metadata { path: document.file.clone(), key: document.dtype_key().to_owned(), problem });
         }
-        infos.push(LevelInfo {
-            path,
-            shape: array.shape,
-            chunk: reader.chunk().to_vec(),
-            scale: placement.scale,
-            translate: placement.translate,
-            storage: Storage::default(),
-        });
-        readers.push(reader);
+        readers.push(LevelReader::new(metadata.key(&level.path)?, &document.json, document)?);
     }
-    let folder = place.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    let stem = folder.trim_end_matches(".zarr").trim_end_matches(".ome");
-    let name = name.map(str::trim).filter(|n| !n.is_empty() && *n != "/").unwrap_or(if stem.is_empty() { &folder } else { stem });
+    let plate = found.plate.or_else(|| look::plate_above(&metadata));
+    let location = metadata.name(&found.path);
+    let name = found.name.unwrap_or_else(|| name_of(&location, plate.as_ref()));
+    let levels = found.levels.into_iter().zip(found.description.placements);
     warnings.dedup();
     let info = ImageInfo {
         id,
-        name: name.to_owned(),
-        location: place.to_string_lossy().into_owned(),
+        name,
+        location,
         source: SourceKind::OmeZarr,
-        ngff_version,
-        axes: description.axes,
+        ngff_version: found.ngff_version,
+        axes: found.description.axes,
         dtype,
-        levels: infos,
-        channels: description.channels,
-        default_z: description.default_z,
-        default_t: description.default_t,
+        levels: levels.map(|(level, placement)| level.info(&found.path, placement)).collect(),
+        channels: found.description.channels,
+        default_z: found.description.default_z,
+        default_t: found.description.default_t,
         warnings,
-        ..ImageInfo::default()
+        format: found.format,
+        labels: found.label.into_iter().chain(found.labels).collect(),
+        images: found.images,
+        plate,
     };
-    Ok((info, readers))
+    Ok(Image::from_source(Arc::new(info), Arc::new(ZarrSource::new(metadata.place().clone(), readers))))
+}
+
+/// What is known of an image before any of its chunks can be read.
+struct Found {
+    kind: Kind,
+    /// Where it is, below the base.
+    path: String,
+    name: Option<String>,
+    ngff_version: Option<String>,
+    format: FormatInfo,
+    description: Description,
+    /// At least one, finest first.
+    levels: Vec<Level>,
+    /// Names of the images of its group, if there are several.
+    images: Vec<String>,
+    /// What is said about its own values, if it is a label image.
+    label: Option<LabelInfo>,
+    labels: Vec<LabelInfo>,
+    plate: Option<PlateRef>,
+}
+
+/// One level, before it can be read.
+struct Level {
+    /// Below the base.
+    path: String,
+    document: ArrayDocument,
+}
+
+impl Level {
+    /// As clients see it; paths are told from the image on.
+    fn info(self, image: &str, placement: ngff::Placement) -> LevelInfo {
+        let path = self.path.strip_prefix(image).unwrap_or(&self.path).trim_start_matches('/');
+        LevelInfo {
+            path: path.to_owned(),
+            shape: self.document.shape,
+            chunk: self.document.chunk,
+            scale: placement.scale,
+            translate: placement.translate,
+            storage: self.document.storage,
+        }
+    }
+}
+
+/// The image at the base, or the first one of the collection that lies there.
+fn find(metadata: &mut Metadata, wanted: Option<&str>, warnings: &mut Vec<String>) -> Result<Found, OpenError> {
+    let mut thing = look::root(metadata, warnings)?;
+    let mut path = String::new();
+    let mut plate: Option<PlateRef> = None;
+    for _ in 0..DEEPEST {
+        let next = match &thing {
+            Thing::Plate(_, entries) => {
+                let Some(well) = entries.wells.first() else { break };
+                plate = Some(PlateRef { plate: metadata.name(&path), well: well.path.clone(), field: 0 });
+                warnings.push(format!("a plate of {} wells; the first field of {} is shown", entries.wells.len(), well.path));
+                &well.path
+            }
+            Thing::Well(_, well) => {
+                let Some(image) = well.images.first() else { break };
+                if plate.is_none() && well.images.len() > 1 {
+                    warnings.push(format!("a well of {} fields; the first is shown", well.images.len()));
+                }
+                &image.path
+            }
+            Thing::Series(_, series) => {
+                let Some(first) = series.first() else { break };
+                if series.len() > 1 {
+                    let others = format!("{}/{}", metadata.name(&path), series[1]);
+                    warnings
+                        .push(format!("a collection of {} images; {first:?} is shown, open for example {others}", series.len()));
+                }
+                first
+            }
+            _ => break,
+        };
+        path = metadata::joined(&path, next);
+        thing = look::at(metadata, &path, warnings)?;
+    }
+    match thing {
+        Thing::Array(document) => plain(metadata, path.clone(), vec![Level { path, document }], plate, warnings),
+        Thing::Arrays(levels) => plain(metadata, path, levels, plate, warnings),
+        Thing::Images(group, images) => multiscale(metadata, path, &group, &images, wanted, plate, warnings),
+        other => Err(survey::not_an_image(metadata, &path, &other)),
+    }
+}
+
+/// Arrays that nothing is said about.
+fn plain(
+    metadata: &Metadata,
+    path: String,
+    levels: Vec<Level>,
+    plate: Option<PlateRef>,
+    warnings: &mut Vec<String>,
+) -> Result<Found, OpenError> {
+    let facts: Vec<ArrayFacts> = levels.iter().map(|level| level.document.facts()).collect();
+    let finest = &levels[0].document;
+    let description = ngff::describe_plain(&facts, warnings).map_err(|e| in_file(&finest.file, e))?;
+    let format = FormatInfo { zarr: finest.zarr, consolidated: metadata.is_consolidated };
+    Ok(Found {
+        kind: if levels[0].path == path { Kind::Array } else { Kind::GuessedPyramid },
+        path,
+        name: None,
+        ngff_version: None,
+        format,
+        description,
+        levels,
+        images: Vec::new(),
+        label: None,
+        labels: Vec::new(),
+        plate,
+    })
+}
+
+fn multiscale(
+    metadata: &Metadata,
+    path: String,
+    group: &Group,
+    images: &ngff::Images,
+    wanted: Option<&str>,
+    plate: Option<PlateRef>,
+    warnings: &mut Vec<String>,
+) -> Result<Found, OpenError> {
+    let file = &group.file;
+    let document = images.select(wanted, warnings).map_err(|e| in_file(file, e))?;
+    let (levels, labels) = look::levels_and_labels(metadata, &path, group, &document, warnings)?;
+    let facts: Vec<(usize, ArrayFacts)> = levels.iter().map(|(i, level)| (*i, level.document.facts())).collect();
+    let description = ngff::describe(&document, &facts, warnings).map_err(|e| in_file(file, e))?;
+    warnings.extend(ngff::strict::image(&group.attributes, &document, &facts));
+    let label = images.is_label.then(|| ngff::describe_label("", &group.attributes, warnings));
+    let names = images.names();
+    let name = document.name.as_deref().map(str::trim).filter(|n| !n.is_empty() && *n != "/").map(str::to_owned);
+    Ok(Found {
+        kind: if images.is_label { Kind::LabelImage } else { Kind::Image },
+        // Fields of a plate are called "0" or "/0" throughout.
+        name: name.filter(|_| plate.is_none()),
+        ngff_version: document.version.clone(),
+        format: FormatInfo { zarr: group.zarr, consolidated: metadata.is_consolidated },
+        description,
+        levels: levels.into_iter().map(|(_, level)| level).collect(),
+        images: if names.len() > 1 { names } else { Vec::new() },
+        label,
+        labels,
+        plate,
+        path,
+    })
+}
+
+/// What people call something at `location` that has no name of its own.
+fn name_of(location: &str, plate: Option<&PlateRef>) -> String {
+    let location = plate.map_or(location, |plate| &plate.plate);
+    let folder = location.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    let stem = folder.trim_end_matches(".ozx").trim_end_matches(".zip").trim_end_matches(".zarr").trim_end_matches(".ome");
+    let name = if stem.is_empty() { folder } else { stem };
+    plate.map_or_else(|| name.to_owned(), |plate| format!("{name} {}", plate.well))
+}
+
+fn in_file(file: &str, error: MetadataError) -> OpenError {
+    let (path, key) = (file.to_owned(), error.key);
+    match error.problem {
+        Problem::Senseless(problem) => OpenError::Metadata { path, key, problem },
+        Problem::Irreducible(kind) => OpenError::UnsupportedTransform { path, key, kind },
+    }
 }

@@ -189,7 +189,7 @@ fn a_pipe_for_a_metadata_file_holds_nobody_up() {
     }
     assert_eq!(all(&root).entries[0].folder, Some(Folder::default()));
     let error = nc_store::open(root.join("trap").to_str().unwrap(), nc_core::data::ImageId(1)).unwrap_err();
-    assert!(error.to_string().contains("not a file"), "{error}");
+    assert!(error.to_string().contains("holds no zarr image"), "{error}");
 }
 
 #[test]

@@ -6,14 +6,14 @@
 mod archive;
 mod browse;
 mod conformance;
-mod faults;
+mod far;
 mod formats;
 mod golden;
 mod loader;
-mod memory;
+mod matrix;
+mod ngff_cases;
 mod opening;
 mod region;
 mod release;
-mod stored;
 mod synthetic;
 mod tiles;

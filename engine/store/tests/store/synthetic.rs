@@ -159,11 +159,10 @@ impl Gate {
     }
 }
 
-/// Wants tiles of one image that the screen lacks. Waits until that is known.
+/// Wants tiles of one image that the screen lacks.
 pub(crate) fn want(loader: &LoaderHandle, view: ViewId, image: &Image, tiles: &[TileKey]) {
     let wants: Vec<Want> = tiles.iter().map(|&key| Want::visible(key)).collect();
     loader.want(view, std::slice::from_ref(image), &wants);
-    loader.stats();
 }
 
 /// A view that waits for its wakes.

@@ -37,7 +37,7 @@ impl LevelReader {
         let wrong = |key: &str, problem: String| OpenError::Metadata { path: file(), key: key.to_owned(), problem };
         let unsupported = |reason: String| OpenError::UnsupportedCodec {
             path: file(),
-            codecs: document.codecs.clone(),
+            codecs: document.codec_names().to_owned(),
             reason: one_line(&reason),
         };
         let unusable = |reason: String| wrong("(array)", format!("cannot be used ({}): restore the file", one_line(&reason)));
@@ -59,7 +59,8 @@ impl LevelReader {
             // Shards below further codecs are decoded as a whole, too.
             None => (None, (*array.codecs()).clone(), stored.to_vec()),
         };
-        let bytes = chunk.iter().try_fold(document.dtype.size() as u64, |n, c| n.checked_mul(c.get()));
+        let element = document.dtype()?;
+        let bytes = chunk.iter().try_fold(element.size() as u64, |n, c| n.checked_mul(c.get()));
         let too_large = || {
             let problem = format!("of {chunk:?} are too large to decode: rewrite the array with chunks of about 1 MiB");
             wrong("chunks", problem)
@@ -70,10 +71,10 @@ impl LevelReader {
         let fill = array.fill_value().as_ne_bytes();
         let mut fill_element = [0; 8];
         fill_element.iter_mut().zip(fill).for_each(|(to, from)| *to = *from);
-        let fill_value = number(document.dtype, fill).unwrap_or(0.0);
+        let fill_value = number(element, fill).unwrap_or(0.0);
         let plain = chunk.iter().map(|c| c.get()).collect();
         let (dtype, fill) = (array.data_type().clone(), array.fill_value().clone());
-        let codec = Codec::new(chain, dtype, fill, chunk.clone(), document.dtype.size()).ok_or_else(too_large)?;
+        let codec = Codec::new(chain, dtype, fill, chunk.clone(), element.size()).ok_or_else(too_large)?;
         Ok(Self { folder, keys: array.chunk_key_encoding().clone(), shards, codec, chunk: plain, fill_element, fill_value })
     }
 
