@@ -230,6 +230,11 @@ impl Session {
         self.inner.device.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// What the loader did and holds, for all sessions of the engine.
+    pub fn loader_stats(&self) -> nc_store::LoaderStats {
+        self.inner.engine.loader_stats()
+    }
+
     /// Stage times and counters.
     pub fn stats(&self) -> &Stats {
         &self.inner.stats

@@ -5,7 +5,7 @@ use crate::metrics::{Histogram, Metrics};
 use nc_engine::api::data::lod::LevelReason;
 use nc_engine::api::scene::AppliedView;
 use nc_engine::api::{OpTrace, RawIntent, Step, StreamConfig};
-use nc_engine::{Session, Stage, Summary};
+use nc_engine::{LoaderStats, Session, Stage, Summary};
 use nc_protocol::extension::Latency;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -93,6 +93,7 @@ impl Engine for Session {
                 metrics.histograms.insert(name, summary.into());
             }
         }
+        loader_metrics(&self.loader_stats(), &mut metrics);
         metrics
     }
 
@@ -148,5 +149,44 @@ impl From<Summary> for Histogram {
             min_ms: s.min_ms,
             max_ms: s.max_ms,
         }
+    }
+}
+
+/// What the loader did and holds. All sessions of the engine share it.
+fn loader_metrics(stats: &LoaderStats, metrics: &mut Metrics) {
+    let warm = &stats.warm;
+    metrics.counters.extend([
+        ("napari_cuda_chunk_hits", stats.hits),
+        ("napari_cuda_chunk_misses", stats.misses),
+        ("napari_cuda_chunk_joined", stats.joined),
+        ("napari_cuda_chunk_evicted", stats.evicted),
+        ("napari_cuda_chunk_cancelled", stats.cancelled),
+        ("napari_cuda_chunk_expired", stats.expired),
+        ("napari_cuda_chunk_errors", stats.read_errors),
+        ("napari_cuda_chunk_hung", stats.hung),
+        ("napari_cuda_chunk_uniform", stats.uniform),
+        ("napari_cuda_chunk_read_bytes", stats.read_bytes),
+        ("napari_cuda_store_fetches", stats.fetches),
+        ("napari_cuda_store_fetched_bytes", stats.fetched_bytes),
+        ("napari_cuda_pins_refused", stats.pins_refused),
+        ("napari_cuda_prefetch_asked_chunks", warm.asked),
+        ("napari_cuda_prefetch_warmed_chunks", warm.warmed),
+        ("napari_cuda_prefetch_used_chunks", warm.used),
+        ("napari_cuda_prefetch_late_chunks", warm.late),
+        ("napari_cuda_prefetch_wasted_chunks", warm.wasted),
+        ("napari_cuda_prefetch_wasted_bytes", warm.wasted_bytes),
+        ("napari_cuda_prefetch_expired_chunks", warm.expired),
+    ]);
+    metrics.gauges.extend([
+        ("napari_cuda_cache_bytes", stats.cached_bytes as f64),
+        ("napari_cuda_cache_budget_bytes", stats.budget_bytes as f64),
+        ("napari_cuda_cache_pinned_bytes", stats.pinned_bytes as f64),
+        ("napari_cuda_chunks_queued", stats.queued as f64),
+        ("napari_cuda_chunks_in_flight", stats.in_flight as f64),
+        ("napari_cuda_chunk_in_flight_bytes", stats.in_flight_bytes as f64),
+    ]);
+    let judged = warm.used + warm.wasted + warm.late;
+    if judged > 0 {
+        metrics.gauges.insert("napari_cuda_prefetch_hit_rate", warm.used as f64 / judged as f64);
     }
 }

@@ -63,6 +63,11 @@ impl Failures {
         }
     }
 
+    /// Chunks of `image` may be tried again at once.
+    pub(super) fn hurry(&mut self, image: ImageId, now: Instant) {
+        self.0.iter_mut().filter(|(key, _)| key.image == image).for_each(|(_, f)| f.retry_at = f.retry_at.min(now));
+    }
+
     /// `image` is not used any more.
     pub(super) fn forget_image(&mut self, image: ImageId) {
         self.0.retain(|key, _| key.image != image);

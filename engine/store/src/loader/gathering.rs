@@ -1,17 +1,23 @@
-//! A tile or overview on its way: filled chunk by chunk, so that it never needs all its chunks at once (they may exceed the cache).
+//! A tile, an overview or some chunks alone on their way: filled chunk by chunk, so that it never needs all its chunks at once (they may exceed the cache).
 
-use super::{Fault, Overview, ViewId};
+use super::{Class, Fault, Overview, ViewId};
 use crate::gather::{ChunkKey, Window};
 use crate::image::{Chunk, Image};
 use nc_core::data::{PlaneKey, Samples, Tile, TileKey};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What is being made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Making {
     Tile(TileKey),
-    Overview { plane: PlaneKey, max_edge: u32 },
+    /// Its chunks in the cache; no picture.
+    Warm(TileKey),
+    Overview {
+        plane: PlaneKey,
+        max_edge: u32,
+    },
 }
 
 /// What came of it.
@@ -24,6 +30,8 @@ pub(super) enum Product {
         /// Whether those are all, so that this is the last product.
         whole: bool,
     },
+    /// All chunks came.
+    Warm,
     Overview(PlaneKey, Result<Overview, Fault>),
 }
 
@@ -33,6 +41,10 @@ pub(super) struct Gathering {
     pub(super) image: Image,
     /// Every chunk it needs.
     pub(super) chunks: Vec<ChunkKey>,
+    /// Of its view, see [`super::front`].
+    pub(super) epoch: u64,
+    /// A [`Class`]. Written under the queue's lock only.
+    class: AtomicU8,
     window: Window,
     progress: Mutex<Progress>,
 }
@@ -51,19 +63,44 @@ struct Progress {
 /// Why a chunk is not in the picture.
 enum Lack {
     Awaited,
+    /// It could not be read, or is not stored yet.
     Damaged,
 }
 
 impl Gathering {
-    pub(super) fn new(view: ViewId, making: Making, image: &Image) -> Option<Self> {
+    /// `None` if the image does not have it. A warming needs only those chunks that `cached` denies.
+    pub(super) fn new(
+        view: ViewId,
+        epoch: u64,
+        making: Making,
+        class: Class,
+        image: &Image,
+        cached: &dyn Fn(&ChunkKey) -> bool,
+    ) -> Option<Self> {
         let window = match &making {
-            Making::Tile(key) => Window::of_tile(image, key)?,
+            Making::Tile(key) | Making::Warm(key) => Window::of_tile(image, key)?,
             Making::Overview { plane, max_edge } => Window::of_overview(image, plane, *max_edge)?,
         };
-        let chunks = window.chunks(&image.info);
+        let mut chunks = window.chunks(&image.info);
+        if matches!(making, Making::Warm(_)) {
+            chunks.retain(|key| !cached(key));
+        }
         let lacking = chunks.iter().map(|key| (*key, Lack::Awaited)).collect();
         let progress = Mutex::new(Progress { picture: None, lacking, awaited: chunks.len(), damage: None });
-        Some(Self { view, making, image: image.clone(), chunks, window, progress })
+        Some(Self { view, making, image: image.clone(), chunks, epoch, class: AtomicU8::new(class as u8), window, progress })
+    }
+
+    pub(super) fn class(&self) -> Class {
+        Class::ALL.into_iter().nth(usize::from(self.class.load(Ordering::Relaxed))).unwrap_or(Class::Background)
+    }
+
+    pub(super) fn set_class(&self, class: Class) {
+        self.class.store(class as u8, Ordering::Relaxed);
+    }
+
+    /// Whether it makes something, rather than only fill the cache.
+    pub(super) fn shows(&self) -> bool {
+        !matches!(self.making, Making::Warm(_))
     }
 
     /// Whether a coarser level can stand in for it, so that it need not come before its damaged chunks heal. On the coarsest level,
@@ -71,6 +108,7 @@ impl Gathering {
     pub(super) fn has_stand_in(&self) -> bool {
         match self.making {
             Making::Tile(key) => usize::from(key.plane.level) + 1 < self.image.info.levels.len(),
+            Making::Warm(_) => true,
             Making::Overview { .. } => false,
         }
     }
@@ -84,6 +122,10 @@ impl Gathering {
     pub(super) fn add(&self, key: &ChunkKey, chunk: &Chunk) -> Option<Product> {
         let mut progress = self.lock();
         let lack = progress.lacking.remove(key)?;
+        if !self.shows() {
+            progress.awaited -= 1;
+            return (progress.awaited == 0).then_some(Product::Warm);
+        }
         let mut picture = progress.picture.take().unwrap_or_else(|| self.blank());
         self.window.scatter(&self.image.info, key, chunk, &mut picture);
         progress.picture = Some(picture);
@@ -104,6 +146,21 @@ impl Gathering {
         self.product(&mut progress)
     }
 
+    /// Takes a chunk that is not stored yet but may be later: its part has the fill value until [`Self::add`] brings it.
+    pub(super) fn add_for_now(&self, key: &ChunkKey, chunk: &Chunk) -> Option<Product> {
+        if !self.mends() {
+            return self.add(key, chunk);
+        }
+        let mut progress = self.lock();
+        let lack = progress.lacking.get_mut(key).filter(|lack| matches!(lack, Lack::Awaited))?;
+        *lack = Lack::Damaged;
+        progress.awaited -= 1;
+        let mut picture = progress.picture.take().unwrap_or_else(|| self.blank());
+        self.window.scatter(&self.image.info, key, chunk, &mut picture);
+        progress.picture = Some(picture);
+        self.product(&mut progress)
+    }
+
     fn product(&self, progress: &mut Progress) -> Option<Product> {
         if progress.awaited > 0 {
             return None;
@@ -114,7 +171,7 @@ impl Gathering {
         let samples = picture.unwrap_or_else(|| self.blank());
         let (width, height) = (self.window.width(), self.window.height());
         Some(match self.making {
-            Making::Tile(key) => Product::Tile { key, tile: Tile { width, height, samples }, intact, whole },
+            Making::Tile(key) | Making::Warm(key) => Product::Tile { key, tile: Tile { width, height, samples }, intact, whole },
             Making::Overview { plane, .. } => Product::Overview(
                 plane,
                 match (&progress.damage, samples) {
@@ -129,7 +186,9 @@ impl Gathering {
 
     fn blank(&self) -> Samples {
         match self.making {
-            Making::Tile(key) => self.window.blank(self.image.info.dtype, self.image.fill_value(usize::from(key.plane.level))),
+            Making::Tile(key) | Making::Warm(key) => {
+                self.window.blank(self.image.info.dtype, self.image.fill_value(usize::from(key.plane.level)))
+            }
             Making::Overview { .. } => {
                 let n = self.window.width() as usize * self.window.height() as usize;
                 Samples::F32(Arc::from(vec![f32::NAN; n]))

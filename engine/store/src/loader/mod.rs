@@ -1,23 +1,29 @@
 //! The loader: a pool of threads that turn wanted tiles into arrived tiles, and the cache between them.
 //!
-//! Lives here: the public face (this file), the order of work (`queue`), tiles in the making (`gathering`), damaged chunks
-//! (`failures`), what is said (`want`), the threads (`worker`). Lock order: the queue's mutex and a gathering's are never held together.
+//! Lives here: the public face (this file), what is said (`want`), what views and loader leave for each other (`front`), the order of
+//! work (`queue`), tiles in the making (`gathering`), damaged chunks (`failures`), places that are away (`health`), how fast things go
+//! (`pace`), the threads (`worker`).
+//!
+//! Locks: the queue's mutex, then the front's or the cache's; a gathering's is held with none of them. Render threads take the front's
+//! and the cache's only.
 
 mod failures;
+mod front;
 mod gathering;
+mod health;
+mod pace;
 mod queue;
 mod want;
 mod worker;
 
 use crate::gather::{ChunkKey, Window};
 use crate::image::{Image, ReadError, ReadErrorKind};
-use crate::place::Stop;
-use crate::scratch::Scratch;
-use gathering::{Gathering, Making, Product};
+use front::Command;
 use nc_core::data::{ImageId, PlaneKey, Tile, TileKey};
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use queue::Limits;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::mpsc::sync_channel;
 use std::time::Instant;
 pub use want::{Class, ClassLoad, Edge, Goal, Outlook, Want, WarmReport};
 use worker::Shared;
@@ -27,6 +33,10 @@ type Wake = Arc<dyn Fn() + Send + Sync>;
 
 /// Tells what time it is.
 pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
+
+/// Bytes of chunks on their way are a quarter of the cache, within these bounds.
+const LEAST_IN_FLIGHT: u64 = 16 << 20;
+const MOST_IN_FLIGHT: u64 = 64 << 20;
 
 /// How large a loader is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +75,11 @@ impl Fault {
             message: error.message,
             retry_at: None,
         }
+    }
+
+    /// A chunk that is not stored yet: nobody's fault, so there is nothing to say.
+    fn unstored(key: &ChunkKey, image: &Image) -> Self {
+        Self::new(image, key, ReadError { kind: ReadErrorKind::Missing, message: String::new() })
     }
 
     fn no_such_plane(image: &Image, plane: &PlaneKey) -> Self {
@@ -144,22 +159,46 @@ pub struct LoaderStats {
     pub read_errors: u64,
     /// Decoded bytes that were read.
     pub read_bytes: u64,
+    /// Chunks that somebody came to wait for while they were on their way for somebody else.
+    pub joined: u64,
+    /// Chunks that were dropped from the cache for others.
+    pub evicted: u64,
+    /// Bytes that pins hold now, of [`Self::cached_bytes`].
+    pub pinned_bytes: u64,
+    /// Pins that were refused because they would hold more than a quarter of the cache.
+    pub pins_refused: u64,
+    /// Chunks that are one value throughout: of those read.
+    pub uniform: u64,
+    /// Chunks that were dropped because they would have come too late.
+    pub expired: u64,
+    /// Reads and requests that did not return and were given up.
+    pub hung: u64,
+    /// Bytes of chunks on their way now, encoded and decoded.
+    pub in_flight_bytes: u64,
+    /// Requests made of far places.
+    pub fetches: u64,
+    /// Bytes that they brought.
+    pub fetched_bytes: u64,
+    /// What became of chunks that were brought in ahead of need, all views together.
+    pub warm: WarmReport,
 }
 
-/// Owns the loader threads, their queue and the decoded-chunk cache. Cheap to clone; the last clone to go stops and joins the threads.
+/// Loads tiles. Owns the threads, the queue and the decoded-chunk cache; cheap to clone. The last clone to go ends the threads, and
+/// waits a moment for those that are in a read. Everything else is said through [`LoaderHandle`].
 ///
-/// Loads tiles. Owns the threads: they end, and are waited for, when the last clone is dropped. Everything else is said through
-/// [`LoaderHandle`].
+/// A view attaches, says what it wants ([`LoaderHandle::want`]), is woken, takes what arrived, and says anew what it wants.
 #[derive(Clone)]
 pub struct Loader {
     handle: LoaderHandle,
-    // Dropped last of all clones: joins the threads.
     _pool: Arc<Pool>,
 }
 
-struct Pool {
-    shared: Arc<Shared>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+struct Pool(Arc<Shared>);
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
 }
 
 /// What a [`Loader`] does for those who do not own it. Dropping one never waits; after the loader is gone nothing arrives any more.
@@ -180,22 +219,16 @@ impl Loader {
         Self::with_clock(config, Arc::new(Instant::now))
     }
 
-    /// As [`Self::new`], with another clock for the pauses before damaged chunks are tried again. A clock that jumps is noticed at
-    /// the next [`LoaderHandle::want`].
+    /// As [`Self::new`], with another clock for pauses and deadlines. A clock that jumps is noticed at the next
+    /// [`LoaderHandle::want`].
     pub fn with_clock(config: LoaderConfig, clock: Clock) -> Self {
-        let shared = Arc::new(Shared::new(config.cache_bytes, clock));
-        let start = |n: usize| {
-            let shared = shared.clone();
-            std::thread::Builder::new().name(format!("loader-{n}")).spawn(move || shared.work())
+        let limits = Limits {
+            threads: config.threads.max(1),
+            in_flight_bytes: (config.cache_bytes / 4).clamp(LEAST_IN_FLIGHT, MOST_IN_FLIGHT),
         };
-        let mut threads = Vec::new();
-        for n in 0..config.threads.max(1) {
-            match start(n) {
-                Ok(thread) => threads.push(thread),
-                Err(error) => tracing::error!(%error, "loader thread {n} did not start"),
-            }
-        }
-        Self { handle: LoaderHandle(shared.clone()), _pool: Arc::new(Pool { shared, threads: Mutex::new(threads) }) }
+        let shared = Arc::new(Shared::new(config.cache_bytes, limits, clock));
+        shared.start();
+        Self { handle: LoaderHandle(shared.clone()), _pool: Arc::new(Pool(shared)) }
     }
 
     /// For those who are not to own the threads.
@@ -205,22 +238,22 @@ impl Loader {
 }
 
 impl LoaderHandle {
-    /// Makes a view known. `wake` is called from loader threads (and within [`Self::request_overview`], if that is refused), must not
-    /// block, and must not own a [`Loader`].
+    /// Makes a view known. `wake` is called from loader threads, must not block, and must not own a [`Loader`].
     pub fn attach(&self, view: ViewId, wake: Arc<dyn Fn() + Send + Sync>) {
-        self.0.queue().attach(view, wake);
+        self.0.say(|front| front.attach(view, wake));
     }
 
-    /// Forgets a view with everything it wanted. A wake that is being called may still come through.
+    /// Forgets a view with everything it wanted. A wake that is being called may still come through. Returns at once: what the view
+    /// wanted is let go of by others.
     pub fn detach(&self, view: ViewId) {
-        self.0.queue().detach(view);
+        let mut gone = None;
+        self.0.say(|front| gone = front.detach(view));
     }
 
     /// Lets go of what the cache holds of `image`, which nobody is to want any more; views that do are served all the same. Returns at
     /// once: a loader thread does it, before it reads anything else.
     pub fn forget(&self, image: ImageId) {
-        self.0.queue().forget(image);
-        self.0.work.notify_all();
+        self.0.say(|front| front.say(Command::Forget(image)));
     }
 
     /// The tile, if every chunk it needs is in the cache. Never reads or decodes; about 20 µs for 128 KiB.
@@ -237,110 +270,115 @@ impl LoaderHandle {
         Some(Tile { width: window.width(), height: window.height(), samples })
     }
 
-    /// Replaces everything the view wants but overviews; within a class and deadline, most urgent first. What is queued for it and
-    /// wanted no more is dropped, and reads in flight that nobody wants stop. A tile that arrived and was not taken yet stays if it is
-    /// still wanted and is not made again; one that was taken is made again, from the cache if that still holds its chunks. `images` are
-    /// those that the wants name.
+    /// Replaces everything the view wants but overviews; those of equal class and deadline in the order given. At most 8192; more are
+    /// cut from the end. What is queued for it and wanted no more is dropped, and reads in flight that nobody wants stop. A tile that
+    /// arrived and was not taken yet stays if it is still wanted and is not made again; one that was taken is made again, from the
+    /// cache if that still holds its chunks. `images` are those that the wants name.
+    ///
+    /// Returns at once; others sort it in, a moment later.
     pub fn want(&self, view: ViewId, images: &[Image], wants: &[Want]) {
-        self.0.queue().want(view, images, wants);
-        self.0.work.notify_all();
-    }
-
-    /// How things go.
-    pub fn outlook(&self, view: ViewId) -> Outlook {
-        let _ = view;
-        let (queued, in_flight) = self.0.queue().depth();
-        Outlook { cache_bytes: self.0.cache.budget(), idle: queued + in_flight == 0, ..Outlook::default() }
-    }
-
-    /// What became of what the view had warmed.
-    pub fn warm_report(&self, view: ViewId) -> WarmReport {
-        let _ = view;
-        WarmReport::default()
-    }
-
-    /// How much decoded chunks, and work in flight, may take from now on, in bytes.
-    pub fn set_budget(&self, cache_bytes: u64, in_flight_bytes: u64) {
-        let _ = in_flight_bytes;
-        self.0.cache.set_budget(cache_bytes);
-    }
-
-    /// `image` has grown: cached chunks at or beyond the edges are read anew when they are wanted, and so are the indices of shards
-    /// there.
-    pub fn regrow(&self, image: &Image, edges: &[Edge]) {
-        image.source().regrown(edges);
-        let id = image.info.id;
-        self.0.cache.remove_where(|key| key.image == id && edges.iter().any(|edge| beyond(key, edge)));
+        self.0.say(|front| front.want(view, images, wants));
     }
 
     /// What arrived for the view since the last call, in order of arrival.
     pub fn take_arrivals(&self, view: ViewId) -> Vec<Arrival> {
-        self.0.queue().take_arrivals(view)
+        self.0.front.lock().take(view)
     }
 
-    /// A whole plane, strided down to at most `max_edge` samples per side. Blocks: reads on the calling thread what the cache lacks.
-    /// Fails if the plane does not exist or not one chunk of it can be read.
+    /// How things go, as of a moment ago. Cheap: a copy.
+    pub fn outlook(&self, view: ViewId) -> Outlook {
+        let front = self.0.front.lock();
+        let pins_refused = front.desk(view).map_or(0, |desk| desk.pins_refused);
+        // What was said since is not in the outlook yet.
+        Outlook { pins_refused, idle: front.outlook.idle && !front.has_news(), ..front.outlook }
+    }
+
+    /// What became of what the view had warmed.
+    pub fn warm_report(&self, view: ViewId) -> WarmReport {
+        let tally = self.0.front.lock().desk(view).map(|desk| desk.tally.clone());
+        tally.map(|tally| tally.report()).unwrap_or_default()
+    }
+
+    /// How much decoded chunks, and work in flight, may take from now on, in bytes.
+    pub fn set_budget(&self, cache_bytes: u64, in_flight_bytes: u64) {
+        self.0.cache.set_budget(cache_bytes);
+        self.0.say(|front| front.say(Command::InFlight(in_flight_bytes)));
+    }
+
+    /// `image` has grown; it is the one that is described anew. Cached chunks at or beyond the edges are read anew when they are
+    /// wanted, and so are the indices of shards there; what was not stored yet is tried again at once. Not for render threads: looks
+    /// through the cache.
+    pub fn regrow(&self, image: &Image, edges: &[Edge]) {
+        image.source().regrown(edges);
+        self.0.say(|front| front.say(Command::Regrow(image.clone(), edges.to_vec())));
+        // What lands from here on is known to be of before; what has landed goes.
+        self.0.settle();
+        let id = image.info.id;
+        self.0.cache.remove_where(|key| key.image == id && edges.iter().any(|edge| beyond(key, edge)));
+    }
+
+    /// A whole plane, strided down to at most `max_edge` samples per side. Blocks until the loader threads have it, after everything
+    /// else.
+    ///
+    /// # Errors
+    /// If the plane does not exist, not one chunk of it can be read, or the loader ends.
     pub fn overview(&self, image: &Image, plane: PlaneKey, max_edge: u32) -> Result<Overview, ReadError> {
-        let missing = || ReadError::no_such_plane(&image.info, &plane);
-        let making = Making::Overview { plane, max_edge };
-        let gathering = Gathering::new(ViewId(0), making, image).ok_or_else(missing)?;
-        let mut product = None;
-        let mut scratch = Scratch::default();
-        for key in &gathering.chunks {
-            product = match self.0.fetch(image, key, &mut scratch, &Stop::new()) {
-                Ok(chunk) => gathering.add(key, &chunk),
-                Err(error) => gathering.add_damaged(key, &Fault::new(image, key, error)),
-            };
-        }
-        match product {
-            Some(Product::Overview(_, Ok(overview))) => Ok(overview),
-            Some(Product::Overview(_, Err(fault))) => Err(ReadError { kind: fault.kind, message: fault.message }),
-            Some(Product::Tile { .. }) | None => Err(missing()),
-        }
+        // From the other end than those who attach.
+        static NEXT: AtomicU32 = AtomicU32::new(u32::MAX);
+        let view = ViewId(NEXT.fetch_sub(1, Ordering::Relaxed));
+        let (wake, woken) = sync_channel(1);
+        self.attach(view, Arc::new(move || wake.try_send(()).unwrap_or_default()));
+        self.request_overview(view, image, plane, max_edge);
+        let overview = loop {
+            let stopping = self.0.front.lock().stopping;
+            if let Some(Arrival::Overview { overview, .. }) = self.take_arrivals(view).pop() {
+                break overview.map_err(|fault| ReadError { kind: fault.kind, message: fault.message });
+            }
+            if stopping || woken.recv().is_err() {
+                break Err(ReadError::stopped());
+            }
+        };
+        self.detach(view);
+        overview
     }
 
-    /// As [`Self::overview`], on the loader threads, after everything else; the answer is an [`Arrival::Overview`]. A request equal to
-    /// one that is on its way is the same request. A plane that the image does not have is answered at once, with a fault.
+    /// As [`Self::overview`], but the answer is an [`Arrival::Overview`]. A request equal to one that is on its way is the same request.
+    /// A plane that the image does not have is answered with a fault.
     pub fn request_overview(&self, view: ViewId, image: &Image, plane: PlaneKey, max_edge: u32) {
-        let refused = self.0.queue().want_overview(view, image, plane, max_edge);
-        match refused {
-            Some(wake) => wake(),
-            None => self.0.work.notify_all(),
-        }
+        let image = image.clone();
+        self.0.say(|front| front.say(Command::Overview { view, image, plane, max_edge }));
     }
 
-    /// Counters and sizes.
+    /// Counters and sizes. Not for render threads: waits for the queue.
     pub fn stats(&self) -> LoaderStats {
         let shared = &*self.0;
-        let (cancelled, (queued, in_flight)) = {
+        shared.settle();
+        let (counts, (queued, in_flight), in_flight_bytes, warm) = {
             let queue = shared.queue();
-            (queue.cancelled, queue.depth())
+            (queue.counts, queue.depth(), queue.bytes(), queue.warm_report())
         };
+        let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
         LoaderStats {
-            hits: shared.hits.load(Ordering::Relaxed),
-            misses: shared.misses.load(Ordering::Relaxed),
+            hits: get(&shared.hits),
+            misses: get(&shared.misses),
             cached_bytes: shared.cache.bytes(),
             budget_bytes: shared.cache.budget(),
             queued,
             in_flight,
-            cancelled,
-            read_errors: shared.read_errors.load(Ordering::Relaxed),
-            read_bytes: shared.read_bytes.load(Ordering::Relaxed),
-        }
-    }
-}
-
-impl Drop for Pool {
-    fn drop(&mut self) {
-        self.shared.queue().stop();
-        self.shared.work.notify_all();
-        let own = std::thread::current().id();
-        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        for thread in threads {
-            // A loader thread that drops the last clone (against the rules of `attach`) must not wait for itself.
-            if thread.thread().id() != own && thread.join().is_err() {
-                tracing::error!("a loader thread panicked");
-            }
+            cancelled: counts.cancelled,
+            read_errors: get(&shared.read_errors),
+            read_bytes: get(&shared.read_bytes),
+            joined: counts.joined,
+            evicted: shared.cache.evicted(),
+            pinned_bytes: shared.cache.pinned_bytes(),
+            pins_refused: counts.pins_refused,
+            uniform: get(&shared.uniform),
+            expired: counts.expired,
+            hung: counts.hung,
+            in_flight_bytes,
+            fetches: get(&shared.fetches),
+            fetched_bytes: get(&shared.fetched_bytes),
+            warm,
         }
     }
 }

@@ -117,6 +117,21 @@ pub struct WarmReport {
     pub expired: u64,
 }
 
+impl WarmReport {
+    /// Both together.
+    pub(super) fn plus(&self, other: &Self) -> Self {
+        Self {
+            asked: self.asked + other.asked,
+            warmed: self.warmed + other.warmed,
+            used: self.used + other.used,
+            late: self.late + other.late,
+            wasted: self.wasted + other.wasted,
+            wasted_bytes: self.wasted_bytes + other.wasted_bytes,
+            expired: self.expired + other.expired,
+        }
+    }
+}
+
 /// Where an image has grown: chunks of a level that lie at or beyond `from` along `axis` are not what they were.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Edge {

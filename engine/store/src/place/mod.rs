@@ -1,14 +1,15 @@
 //! Places: where the bytes of images lie. A place knows objects by key and gives spans of their bytes, no more.
 //!
 //! Lives here: the contract (this file), how a flight is called off (`stop`), what a location says (`location`) and which place it means
-//! (`find`), how remote places are reached (`options`, `secret`), the places (`dir`, `zip`, `memory`), and what all places must do
-//! (`kit`).
+//! (`find`), how remote places are reached (`options`, `secret`), the places (`dir`, `zip`, `memory`), places that are
+//! worse than they could be (`throttled`, `failing`), and what all places must do (`kit`).
 //! Must never know: zarr, NGFF, images, who asks and in which order.
 //!
 //! Architecture invariant: nothing that leaves a place (errors, names, logs) holds a URL, a path within a bucket or a credential;
 //! [`Place::redacted`] is its only name. The message of an error is ours, never the text of a library's.
 
 mod dir;
+pub mod failing;
 mod find;
 pub mod kit;
 mod location;
@@ -16,10 +17,12 @@ mod memory;
 mod options;
 mod secret;
 mod stop;
+pub mod throttled;
 mod zip;
 
 use bytes::Bytes;
 pub use dir::Dir;
+pub use failing::Failing;
 pub use find::{Places, Spot};
 pub use location::Location;
 pub use memory::Memory;
@@ -28,6 +31,7 @@ pub use secret::Secret;
 use std::ops::Range;
 use std::sync::Arc;
 pub use stop::Stop;
+pub use throttled::Throttled;
 pub use zip::Zip;
 
 /// Which object of a place: names joined by `/`, none of them empty, `.` or `..`. The empty key is the place itself.

@@ -74,7 +74,8 @@ pub(super) fn parse(file: String, json: Value) -> Result<ArrayDocument, OpenErro
         let mut pipeline = Pipeline { order: "C".to_owned(), byte_order: String::new(), inner: None };
         storage.codecs = pipeline.walk(codecs, shape.len());
         (storage.order, storage.byte_order) = (pipeline.order, pipeline.byte_order);
-        if let Some(inner) = pipeline.inner {
+        // Below further codecs the inner chunks cannot be reached one by one: what is decoded is the shard.
+        if let Some(inner) = pipeline.inner.filter(|_| codecs.len() == 1) {
             let inner = inner.filter(fits);
             chunk =
                 inner.ok_or_else(|| wrong("codecs", "hold shards without a chunk_shape that fits: restore the file".into()))?;

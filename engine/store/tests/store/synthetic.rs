@@ -159,10 +159,11 @@ impl Gate {
     }
 }
 
-/// Wants tiles of one image that the screen lacks.
+/// Wants tiles of one image that the screen lacks. Waits until that is known.
 pub(crate) fn want(loader: &LoaderHandle, view: ViewId, image: &Image, tiles: &[TileKey]) {
     let wants: Vec<Want> = tiles.iter().map(|&key| Want::visible(key)).collect();
     loader.want(view, std::slice::from_ref(image), &wants);
+    loader.stats();
 }
 
 /// A view that waits for its wakes.
