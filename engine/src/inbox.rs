@@ -243,7 +243,7 @@ mod tests {
     use nc_core::data::{Budgets, CanvasSize, PlaneKey, Rect, Tile, TileKey};
     use nc_core::ledger::{Ledger, Seed};
     use nc_runtime::TileSource;
-    use nc_store::Arrival;
+    use nc_store::{Arrival, Want};
     use serde_json::Value;
     use std::convert::Infallible;
     use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
@@ -271,7 +271,7 @@ mod tests {
         fn resident(&self, _key: &TileKey) -> Option<Tile> {
             None
         }
-        fn want(&self, _wants: &[TileKey]) {}
+        fn want(&self, _wants: &[Want]) {}
         fn request_overview(&self, _plane: PlaneKey, _max_edge: u32) {}
         fn take_arrivals(&self) -> Vec<Arrival> {
             Vec::new()

@@ -15,7 +15,7 @@ use nc_core::ledger::{AppliedBatch, InvariantError, Ledger, OpKind, Seed, State}
 use nc_core::scene::{AppliedView, Dataset, ImageInfo};
 use nc_gpu::api::{CapturedFrame, DeviceError, DeviceInfo, DeviceKind, FrameFormat, RenderDevice, SlicePass, VolumePass};
 use nc_runtime::{Laps, SourceSlot, Stage, Tick, TileSource, Viewer};
-use nc_store::{Arrival, Overview};
+use nc_store::{Arrival, Overview, Want};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -301,8 +301,8 @@ impl TileSource for Shelf {
         None
     }
 
-    fn want(&self, wants: &[TileKey]) {
-        locked(&self.0).tiles = wants.iter().copied().collect();
+    fn want(&self, wants: &[Want]) {
+        locked(&self.0).tiles = wants.iter().map(|want| *want.goal.tile()).collect();
     }
 
     fn request_overview(&self, plane: PlaneKey, _max_edge: u32) {

@@ -65,6 +65,15 @@ impl Engine for Session {
         }
         metrics.gauges.insert("napari_cuda_tile_bytes", read(&stats.tile_bytes) as f64);
         metrics.gauges.insert("napari_cuda_tiles_missing", read(&stats.tiles_missing) as f64);
+        let prefetch = &stats.prefetch;
+        metrics.counters.extend([
+            ("napari_cuda_prefetch_asked_chunks", read(&prefetch.asked)),
+            ("napari_cuda_prefetch_used_chunks", read(&prefetch.used)),
+            ("napari_cuda_prefetch_late_chunks", read(&prefetch.late)),
+            ("napari_cuda_prefetch_wasted_chunks", read(&prefetch.wasted)),
+            ("napari_cuda_prefetch_wasted_bytes", read(&prefetch.wasted_bytes)),
+        ]);
+        metrics.gauges.extend(prefetch.hit_rate().map(|rate| ("napari_cuda_prefetch_hit_rate", rate)));
         for (stage, name) in [
             (Stage::Plan, "napari_cuda_plan_ms"),
             (Stage::Upload, "napari_cuda_upload_ms"),

@@ -1,12 +1,15 @@
 //! The render thread: from a ledger snapshot to a captured frame, and the encode thread that turns it into a packet.
 //!
-//! Lives here: the tick and its transaction's plan (`txn`), the planners of 2D (`viewport`) and 3D (`volume`), the camera controller,
-//! tile residency, pacing, the two threads and their recovery. May import `nc_core`, `nc_store` and `nc_gpu::api`. Must never know:
-//! clients, sockets, how intents are parsed (`nc_core::control`).
+//! Lives here: the tick and its transaction's plan (`txn`), the planners of 2D (`viewport`), 3D (`volume`) and of what may be looked at
+//! next (`ahead`), the camera controller, tiles on the device (`residency`) and on their way there (`supply`, `demand`), pacing, the two
+//! threads and their recovery. May import `nc_core`, `nc_store` and `nc_gpu::api`. Must never know: clients, sockets, how intents are
+//! parsed (`nc_core::control`).
 //!
 //! Architecture invariant: `Viewer::tick` is a function of its arguments and its own past; it reads no clock and waits for nothing.
 
+pub mod ahead;
 pub mod camera;
+mod demand;
 pub mod encode_thread;
 pub mod image_slot;
 mod op_traces;
@@ -15,6 +18,7 @@ pub mod render_thread;
 pub mod residency;
 pub mod source_slot;
 pub mod stats;
+mod supply;
 pub mod thumbnails;
 pub mod tick;
 pub mod tile_source;

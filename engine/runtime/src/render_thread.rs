@@ -14,6 +14,7 @@ use nc_core::exchange::{SharedLedger, Signal};
 use nc_core::ledger::{AppliedBatch, AppliedCommit, OpKind, State, Step};
 use nc_core::scene::OpSeq;
 use nc_gpu::api::{DeviceError, DeviceInfo, FrameFormat, RenderDevice};
+use nc_store::WarmReport;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -106,8 +107,19 @@ impl RenderThread {
             "render",
             Box::new(move || {
                 let (source, epoch) = (None, None);
-                let mut stage =
-                    RenderLoop { ledger, signal, stop, sources, source, epoch, config: render, control, stats, attempt: None };
+                let mut stage = RenderLoop {
+                    ledger,
+                    signal,
+                    stop,
+                    sources,
+                    source,
+                    warmed: WarmReport::default(),
+                    epoch,
+                    config: render,
+                    control,
+                    stats,
+                    attempt: None,
+                };
                 supervised("render", || stage.run(&mut *render_output));
             }),
         )?;
@@ -140,6 +152,8 @@ struct RenderLoop {
     sources: Arc<SourceSlot>,
     /// Tiles of the dataset of `epoch`; `None` while nothing is shown.
     source: Option<Box<dyn TileSource + Send>>,
+    /// What it told last of what was asked for ahead.
+    warmed: WarmReport,
     epoch: Option<u64>,
     config: RenderConfig,
     control: Arc<EncodeControl>,
@@ -227,6 +241,7 @@ impl RenderLoop {
         if self.epoch.replace(snapshot.epoch) != Some(snapshot.epoch) {
             // The old one goes, and with it all that was asked of it.
             self.source = self.sources.take(snapshot.epoch);
+            self.warmed = WarmReport::default();
         }
         let commands = self.ledger.take_commands(snapshot.scene.op_seq);
         let arrivals = self.source.as_ref().map(|s| s.take_arrivals()).unwrap_or_default();
@@ -238,6 +253,11 @@ impl RenderLoop {
         laps.planned.into_iter().for_each(|at| turn.traces.planned(snapshot.scene.op_seq, at));
         let missing = turn.viewer.missing();
         self.stats.tiles_missing.store(missing as u64, Ordering::Relaxed);
+        if let Some(source) = &self.source {
+            let warmed = source.warm_report();
+            self.stats.prefetch.add(&self.warmed, &warmed);
+            self.warmed = warmed;
+        }
         outcome.faults.into_iter().for_each(|fault| output.data_fault(snapshot.epoch, fault));
         if outcome.volume_pending {
             output.volume_pending(snapshot.epoch);

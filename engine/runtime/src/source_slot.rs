@@ -33,7 +33,7 @@ impl SourceSlot {
 mod tests {
     use super::*;
     use nc_core::data::{PlaneKey, Tile, TileKey};
-    use nc_store::Arrival;
+    use nc_store::{Arrival, Want};
     use std::sync::Arc;
 
     /// Lives as long as what it counts.
@@ -43,7 +43,7 @@ mod tests {
         fn resident(&self, _key: &TileKey) -> Option<Tile> {
             None
         }
-        fn want(&self, _wants: &[TileKey]) {}
+        fn want(&self, _wants: &[Want]) {}
         fn request_overview(&self, _plane: PlaneKey, _max_edge: u32) {}
         fn take_arrivals(&self) -> Vec<Arrival> {
             Vec::new()

@@ -3,6 +3,7 @@
 use nc_core::data::LevelDecided;
 use nc_core::data::lod::LevelReason;
 use nc_core::ledger::{OpTrace, Step};
+use nc_store::WarmReport;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -117,6 +118,42 @@ impl Track {
     }
 }
 
+/// What became of chunks that were asked for ahead of a view. Sums over all datasets of a session.
+#[derive(Debug, Default)]
+pub struct Prefetch {
+    /// Asked for, and not in the cache.
+    pub asked: AtomicU64,
+    /// Of those that came, the ones that a picture needed then.
+    pub used: AtomicU64,
+    /// Needed before they came.
+    pub late: AtomicU64,
+    /// Dropped from the cache, never needed.
+    pub wasted: AtomicU64,
+    /// Decoded bytes of those.
+    pub wasted_bytes: AtomicU64,
+}
+
+impl Prefetch {
+    /// Adds what happened between two reports of a source.
+    pub fn add(&self, before: &WarmReport, now: &WarmReport) {
+        let add = |counter: &AtomicU64, before: u64, now: u64| {
+            counter.fetch_add(now.saturating_sub(before), Ordering::Relaxed);
+        };
+        add(&self.asked, before.asked, now.asked);
+        add(&self.used, before.used, now.used);
+        add(&self.late, before.late, now.late);
+        add(&self.wasted, before.wasted, now.wasted);
+        add(&self.wasted_bytes, before.wasted_bytes, now.wasted_bytes);
+    }
+
+    /// Part of the chunks whose end is known that came in time and were needed, 0..1; `None` before the first.
+    pub fn hit_rate(&self) -> Option<f64> {
+        let [used, late, wasted] = [&self.used, &self.late, &self.wasted].map(|counter| counter.load(Ordering::Relaxed));
+        let known = used + late + wasted;
+        (known > 0).then(|| used as f64 / known as f64)
+    }
+}
+
 /// Distributions of times per stage, and counters.
 #[derive(Debug)]
 pub struct Stats {
@@ -145,6 +182,8 @@ pub struct Stats {
     pub tile_bytes: AtomicU64,
     /// Tiles that the present view lacks at its level.
     pub tiles_missing: AtomicU64,
+    /// What was asked for ahead.
+    pub prefetch: Prefetch,
 }
 
 impl Default for Stats {
@@ -163,6 +202,7 @@ impl Default for Stats {
             level_decisions: Default::default(),
             tile_bytes: AtomicU64::new(0),
             tiles_missing: AtomicU64::new(0),
+            prefetch: Prefetch::default(),
         }
     }
 }
@@ -249,6 +289,20 @@ mod tests {
         assert_eq!((summary.last_ms, summary.p50_ms), (12.0, 49.0));
         assert!(summary.p99_ms <= 100.0 && summary.p90_ms < summary.p99_ms);
         assert_eq!(stats.summary(Stage::Plan), None);
+    }
+
+    #[test]
+    fn what_was_asked_for_ahead_is_summed_over_sources() {
+        let prefetch = Prefetch::default();
+        assert_eq!(prefetch.hit_rate(), None);
+        let first = WarmReport { asked: 10, used: 4, late: 1, ..WarmReport::default() };
+        prefetch.add(&WarmReport::default(), &first);
+        prefetch.add(&first, &WarmReport { asked: 12, used: 6, late: 1, wasted: 1, wasted_bytes: 64, ..first });
+        // Another dataset counts from the start.
+        prefetch.add(&WarmReport::default(), &WarmReport { asked: 3, ..WarmReport::default() });
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        assert_eq!((count(&prefetch.asked), count(&prefetch.used), count(&prefetch.wasted_bytes)), (15, 6, 64));
+        assert_eq!(prefetch.hit_rate(), Some(0.75));
     }
 
     #[test]

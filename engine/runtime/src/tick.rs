@@ -19,15 +19,16 @@
 //!     └──────────▶ next tick
 //! ```
 
-use crate::residency::Residency;
+use crate::ahead::Ahead;
 use crate::stats::Stage;
+use crate::supply::Supply;
 use crate::thumbnails::{ThumbnailWork, Thumbnails};
 use crate::tile_source::TileSource;
 use crate::txn::{self, Given, Live, Mode};
 use crate::viewport::{self, ViewportPlan};
 use crate::volume;
 use nc_core::data::lod::{LevelPolicy, LevelReason};
-use nc_core::data::{Budgets, LevelDecided, Rect, RoiPolicy, TileKey, plane_camera};
+use nc_core::data::{Budgets, Footprint, LevelDecided, Rect, RoiPolicy, TileKey, plane_camera};
 use nc_core::exchange::CameraCommand;
 use nc_core::ledger::{AppliedBatch, State};
 use nc_core::scene::{Dataset, OpSeq, PlanePose, Thumbnail, VolumePose};
@@ -38,9 +39,6 @@ use std::time::{Duration, Instant};
 
 /// How long the old picture may stand when nothing of a new step is resident.
 const HOLD: Duration = Duration::from_millis(100);
-/// Most bytes of cached tiles that one tick hands to the device; the rest follows in the next.
-const UPLOAD_BYTES: usize = 16 << 20;
-
 /// Told once a dataset.
 const CROPPED: &str =
     "this view needs more memory than the cache has: only its middle is drawn; zoom in, or give more --cache-mb";
@@ -110,6 +108,14 @@ enum Drawn {
     Volume(VolumePass),
 }
 
+impl Drawn {
+    /// Whether the picture was made with the tile's plane.
+    fn shows(&self, key: &TileKey) -> bool {
+        let Self::Slice(pass) = self else { return false };
+        pass.layers.iter().flat_map(|layer| &layer.planes).any(|plane| plane.key == key.plane)
+    }
+}
+
 /// What a picture shows, apart from level, place and colours.
 #[derive(Debug, Clone, PartialEq)]
 struct Subject {
@@ -146,12 +152,11 @@ pub struct Viewer {
     told_absent: bool,
     told_over_budget: bool,
     told_volume: bool,
-    residency: Residency,
+    supply: Supply,
     drawn: Option<Drawn>,
     subject: Option<Subject>,
     stale: bool,
     changed_at: Option<Instant>,
-    wanted: Vec<TileKey>,
     committed: Option<Committed>,
     thumbnails: Thumbnails,
 }
@@ -171,12 +176,11 @@ impl Viewer {
             told_absent: false,
             told_over_budget: false,
             told_volume: false,
-            residency: Residency::new(budgets.tile_bytes),
+            supply: Supply::new(budgets.tile_bytes),
             drawn: None,
             subject: None,
             stale: true,
             changed_at: None,
-            wanted: Vec::new(),
             committed: None,
             thumbnails: Thumbnails::default(),
         }
@@ -185,8 +189,7 @@ impl Viewer {
     /// The device was made anew, with `budgets`: every tile is gone and the next tick draws.
     pub fn device_replaced(&mut self, budgets: Budgets) {
         self.budgets = budgets;
-        self.residency.set_budget(budgets.tile_bytes);
-        self.residency.forget();
+        self.supply.device_replaced(budgets.tile_bytes);
         self.redraw();
     }
 
@@ -198,12 +201,12 @@ impl Viewer {
 
     /// Bytes of tiles on the device.
     pub fn tile_bytes(&self) -> u64 {
-        self.residency.bytes()
+        self.supply.bytes().0
     }
 
     /// How many tiles the present view lacks at its level.
     pub fn missing(&self) -> usize {
-        self.wanted.len()
+        self.supply.lacking()
     }
 
     /// Plans, applies and says what to commit. On an error nothing was applied: the viewer is as before, the picture may be lost.
@@ -222,8 +225,7 @@ impl Viewer {
             self.stale = true;
             // One that was due may be lost with the picture.
             self.keyframe = true;
-            // Tiles that arrived may be lost; without this, equal wants would not be sent again.
-            self.wanted.clear();
+            self.supply.fail();
         }
         result
     }
@@ -237,7 +239,7 @@ impl Viewer {
     ) -> Result<Outcome, DeviceError> {
         let Tick { now, snapshot, commands, arrivals } = tick;
         let mut outcome = Outcome::default();
-        self.residency.begin_frame();
+        self.supply.begin();
         if self.epoch != Some(snapshot.epoch) {
             self.adopt(&snapshot, device);
         }
@@ -287,7 +289,7 @@ impl Viewer {
             }
             Mode::Volume => {
                 // The tiles stay where they are: a way back to 2D is drawn at once.
-                self.want(Vec::new(), source);
+                self.supply.ask_nothing(source);
                 let pose = self.live.poses.volume.as_ref();
                 let pass = pose.and_then(|pose| volume::pass(&snapshot, &dataset, pose, self.live.level));
                 laps.lap(Stage::Plan);
@@ -331,9 +333,8 @@ impl Viewer {
         self.told_over_budget = false;
         self.told_volume = false;
         self.committed = None;
-        self.wanted.clear();
         self.thumbnails = Thumbnails::default();
-        self.residency.retain_image(device, snapshot.dataset.as_ref().map(|d| d.image.id));
+        self.supply.adopt(device, snapshot.dataset.as_ref().map(|d| d.image.id));
         self.redraw();
     }
 
@@ -346,31 +347,20 @@ impl Viewer {
         outcome: &mut Outcome,
     ) -> Result<bool, DeviceError> {
         let image = snapshot.dataset.as_ref().map(|d| d.image.id);
-        let mut fresh = false;
         for arrival in arrivals {
             match arrival {
-                Arrival::Tile { key, tile, .. } if Some(key.plane.image) == image => {
-                    self.residency.insert(device, key, &tile)?;
-                    // A tile that was damaged may come again although it is not wanted any more.
-                    fresh |= self.wanted.contains(&key) || self.shows(&key);
-                }
+                Arrival::Tile { key, tile, mended } if Some(key.plane.image) == image => self.supply.arrive(key, tile, mended),
                 Arrival::Tile { .. } => {}
                 Arrival::Fault { fault, .. } => outcome.faults.push(fault.message),
                 Arrival::Overview { plane, overview } => self.thumbnails.overview(plane, overview.ok()),
             }
         }
-        Ok(fresh)
+        let drawn = &self.drawn;
+        self.supply.upload_arrived(device, |key| drawn.as_ref().is_some_and(|drawn| drawn.shows(key)))
     }
 
-    /// Whether the last picture was made with the tile's plane.
-    fn shows(&self, key: &TileKey) -> bool {
-        let Some(Drawn::Slice(pass)) = &self.drawn else { return false };
-        pass.layers.iter().flat_map(|layer| &layer.planes).any(|plane| plane.key == key.plane)
-    }
-
-    /// Plans the 2D picture, hands over what of it is decoded already and asks for the rest. Tells also whether anything was handed
-    /// over.
-    #[expect(clippy::too_many_arguments, reason = "a tick's arguments, passed on")]
+    /// Plans the 2D picture, hands over what of it is decoded already and asks for the rest, and for what lies ahead. Tells also
+    /// whether anything was handed over.
     fn prepare_tiles(
         &mut self,
         snapshot: &State,
@@ -382,46 +372,39 @@ impl Viewer {
         laps: &mut dyn Laps,
     ) -> Result<(ViewportPlan, bool), DeviceError> {
         let (shown, level) = (self.live.poses.plane.expanded_to(snapshot.canvas), self.live.level);
-        let mut plan = viewport::plan(snapshot, dataset, shown, level, &mut self.residency);
+        let (row, col) = snapshot.plane_dims();
+        let in_view = || Footprint::of(shown, dataset.sample_axis(level, col), dataset.sample_axis(level, row), 1);
+        let region = self.live.region.map_or_else(in_view, |region| region.roi.region);
+        let mut plan = viewport::plan(snapshot, dataset, shown, level, region, self.supply.residency());
         laps.lap(Stage::Plan);
-        let uploaded = self.upload_cached(&plan, source, device, outcome, now)?;
-        if uploaded {
-            plan = viewport::plan(snapshot, dataset, shown, level, &mut self.residency);
+        self.supply.drop_stale(&plan.missing);
+        let mut uploaded = false;
+        // What of the level is decoded makes stand-ins needless.
+        for stand_ins in [false, true] {
+            let missing = plan.missing.iter().filter(|missing| missing.stands_in == stand_ins);
+            if self.supply.upload_decoded(missing, source, device)? {
+                plan = viewport::plan(snapshot, dataset, shown, level, region, self.supply.residency());
+                uploaded = true;
+            }
         }
-        self.want(plan.missing.clone(), source);
+        let velocity = self.supply.observe(now, shown, snapshot.dims.step.get());
+        let outlook = source.outlook();
+        let ahead = Ahead {
+            state: snapshot,
+            dataset,
+            level,
+            shown,
+            velocity: &velocity,
+            decode_bytes_per_s: outlook.decode_bytes_per_s,
+            cache_bytes: outlook.cache_bytes,
+            most_tiles: viewport::layer_share(snapshot, self.supply.bytes().1, dataset),
+            now,
+        };
+        let rests_at = self.supply.ask(&plan.missing, &ahead, source);
+        let next = if self.supply.left_over() { Some(now) } else { rests_at };
+        next.into_iter().for_each(|at| outcome.wake(at));
         laps.lap(Stage::Upload);
         Ok((plan, uploaded))
-    }
-
-    /// Tells the source which tiles are wanted, if these are others than before.
-    fn want(&mut self, wanted: Vec<TileKey>, source: &dyn TileSource) {
-        if wanted != self.wanted {
-            source.want(&wanted);
-            self.wanted = wanted;
-        }
-    }
-
-    /// Hands over missing tiles whose chunks are decoded already, up to [`UPLOAD_BYTES`].
-    fn upload_cached(
-        &mut self,
-        plan: &ViewportPlan,
-        source: &dyn TileSource,
-        device: &mut dyn RenderDevice,
-        outcome: &mut Outcome,
-        now: Instant,
-    ) -> Result<bool, DeviceError> {
-        let mut bytes = 0;
-        for key in &plan.missing {
-            if bytes >= UPLOAD_BYTES {
-                outcome.wake(now);
-                break;
-            }
-            if let Some(tile) = source.resident(key) {
-                bytes += tile.samples.bytes();
-                self.residency.insert(device, *key, &tile)?;
-            }
-        }
-        Ok(bytes > 0)
     }
 
     /// Whether the old picture has to stand a little longer: the step or the set of layers is new, something of it is still on its

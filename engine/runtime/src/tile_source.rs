@@ -2,20 +2,28 @@
 
 use crate::image_slot::ImageSlot;
 use nc_core::data::{PlaneKey, Tile, TileKey};
-use nc_store::{Arrival, LoaderHandle, ViewId, Want};
+use nc_store::{Arrival, LoaderHandle, Outlook, ViewId, Want, WarmReport};
 use std::sync::Arc;
 
 /// Tiles and overviews of one image. Nothing here waits for I/O or decode.
 pub trait TileSource {
     /// The tile, if every chunk under it is decoded already.
     fn resident(&self, key: &TileKey) -> Option<Tile>;
-    /// Replaces the list of tiles to be loaded, most urgent first.
-    fn want(&self, wants: &[TileKey]);
+    /// Replaces the list of what is to be loaded; within a class the most urgent first.
+    fn want(&self, wants: &[Want]);
     /// Asks for a small version of a whole plane.
     fn request_overview(&self, plane: PlaneKey, max_edge: u32);
     /// One line about the first chunk that was asked for and is not stored, if there was one.
     fn absent(&self) -> Option<String> {
         None
+    }
+    /// How the loader is doing. A source that cannot tell has no cache, and nothing is asked of it ahead.
+    fn outlook(&self) -> Outlook {
+        Outlook::default()
+    }
+    /// What became of what was asked for ahead, since the source was made.
+    fn warm_report(&self) -> WarmReport {
+        WarmReport::default()
     }
     /// What was loaded since the last call.
     fn take_arrivals(&self) -> Vec<Arrival>;
@@ -42,9 +50,8 @@ impl TileSource for BoundLoader {
         self.loader.resident_tile(&self.image.get(), key)
     }
 
-    fn want(&self, wants: &[TileKey]) {
-        let wants: Vec<Want> = wants.iter().map(|&key| Want::visible(key)).collect();
-        self.loader.want(self.view, &[self.image.get()], &wants);
+    fn want(&self, wants: &[Want]) {
+        self.loader.want(self.view, &[self.image.get()], wants);
     }
 
     fn request_overview(&self, plane: PlaneKey, max_edge: u32) {
@@ -53,6 +60,14 @@ impl TileSource for BoundLoader {
 
     fn absent(&self) -> Option<String> {
         self.image.get().absent()
+    }
+
+    fn outlook(&self) -> Outlook {
+        self.loader.outlook(self.view)
+    }
+
+    fn warm_report(&self) -> WarmReport {
+        self.loader.warm_report(self.view)
     }
 
     fn take_arrivals(&self) -> Vec<Arrival> {

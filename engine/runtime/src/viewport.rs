@@ -1,13 +1,21 @@
 //! The planner of 2D: for every visible layer, which planes can show it and which tiles those need. Pure but for marking tiles
 //! as used.
+//!
+//! Where tiles of the level are not resident there is a **hole**, and something else stands in, pixel by pixel: another level of the
+//! same step. What covers the hole soonest is asked for first, the coarsest level and then the one two levels coarser, each only where
+//! nothing as good is resident and where it costs at most half of the chunks; the tiles of the level itself follow as
+//! [`Class::Finer`].
 
 use crate::residency::Residency;
-use nc_core::data::{Footprint, Rect, SampleFormat, TILE, TileKey, Transfer};
+use nc_core::data::{Footprint, Rect, SampleAxis, SampleFormat, TILE, TileKey, Transfer};
 use nc_core::ledger::{LayerState, State};
 use nc_core::scene::Dataset;
 use nc_gpu::api::{SliceLayer, SlicePass, SlicePlane};
+use nc_store::Class;
 use std::collections::HashSet;
 
+/// Levels that a stand-in may be coarser and still be taken for the picture.
+pub(crate) const STAND_IN: usize = 2;
 /// Finer levels than this many below the target are no stand-ins: too many samples per pixel.
 const FINER_STAND_INS: usize = 2;
 
@@ -17,11 +25,22 @@ pub struct ViewportPlan {
     /// The picture that can be drawn now.
     pub pass: SlicePass,
     /// Tiles that are needed and not resident, most urgent first.
-    pub missing: Vec<TileKey>,
+    pub missing: Vec<Missing>,
     /// Whether every visible layer that meets the view has something of its present step to show.
     pub presentable: bool,
     /// Whether the level needs more tiles than the budget holds, so that only the middle of the view is drawn from it.
     pub cropped: bool,
+}
+
+/// A tile that is needed and not resident.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Missing {
+    /// Which.
+    pub key: TileKey,
+    /// [`Class::Visible`] if nothing as good stands in, else [`Class::Finer`].
+    pub class: Class,
+    /// Whether it is to stand in for tiles of the level.
+    pub stands_in: bool,
 }
 
 /// A layer's target plane and the tiles of it in view.
@@ -31,47 +50,136 @@ struct Target {
     cropped: bool,
 }
 
-/// Plans the picture of `shown` (already of the canvas's aspect) at `level`.
-pub fn plan(state: &State, dataset: &Dataset, shown: Rect, level: usize, residency: &mut Residency) -> ViewportPlan {
+/// Plans the picture of `shown` (already of the canvas's aspect) at `level`, of which `region` is loaded: at least what is shown.
+pub fn plan(
+    state: &State,
+    dataset: &Dataset,
+    shown: Rect,
+    level: usize,
+    region: Footprint,
+    residency: &mut Residency,
+) -> ViewportPlan {
     let mut layers = Vec::new();
-    let mut missing: Vec<Vec<TileKey>> = Vec::new();
-    let mut coarse: Vec<TileKey> = Vec::new();
+    let mut missing: Vec<Vec<Missing>> = Vec::new();
+    let mut bridges: Vec<Missing> = Vec::new();
     let mut presentable = true;
-    let coarsest = dataset.level_count() - 1;
-    let (row, col) = state.plane_dims();
     let share = layer_share(state, residency.budget(), dataset);
     let mut cropped = false;
     for (index, layer) in state.layers.iter().enumerate().filter(|(_, l)| l.controls.visible) {
-        let at = |level: usize| target(state, dataset, index, level, shown, share);
-        let wanted = at(level);
+        let wanted = target(state, dataset, index, level, region, share);
         cropped |= wanted.cropped;
         let absent: Vec<TileKey> = wanted.tiles.iter().filter(|k| !residency.touch(k)).copied().collect();
         let mut planes = vec![wanted.plane];
         let mut anything = absent.len() < wanted.tiles.len();
-        if !absent.is_empty() {
-            for stand_in in stand_ins(level, coarsest) {
-                let other = dataset.plane(&dataset.layers[index], stand_in, row, col, state.dims.step.get());
-                if !residency.has_plane(&other) && stand_in != coarsest {
-                    continue;
-                }
-                let other = at(stand_in);
-                let resident = other.tiles.iter().filter(|k| residency.touch(k)).count();
-                if resident > 0 {
-                    anything = true;
-                    planes.push(other.plane);
-                }
-                if stand_in == coarsest && resident < other.tiles.len() {
-                    coarse.extend(other.tiles.iter().filter(|k| !residency.touch(k)));
-                }
+        let mut class = Class::Visible;
+        if let Some(hole) = hole(&wanted.plane, &absent, shown) {
+            let of = Hole { state, dataset, layer: index, level, rect: hole, share };
+            let filled = fill(&of, &absent, residency);
+            anything |= !filled.planes.is_empty();
+            planes.extend(filled.planes);
+            if filled.covered || !filled.missing.is_empty() {
+                class = Class::Finer;
             }
+            bridges.extend(filled.missing);
         }
         presentable &= anything || wanted.tiles.is_empty();
-        missing.push(absent);
+        missing.push(absent.into_iter().map(|key| Missing { key, class, stands_in: false }).collect());
         layers.push(slice_layer(layer, planes));
     }
     let limit = tile_limit(residency.budget(), dataset);
-    let missing = coarse.into_iter().chain(interleaved(missing)).take(limit).collect();
+    let missing = bridges.into_iter().chain(interleaved(missing)).take(limit).collect();
     ViewportPlan { pass: SlicePass { canvas: state.canvas, view: shown, layers }, missing, presentable, cropped }
+}
+
+/// Where tiles of a layer's level are not resident.
+struct Hole<'a> {
+    state: &'a State,
+    dataset: &'a Dataset,
+    layer: usize,
+    level: usize,
+    rect: Rect,
+    share: usize,
+}
+
+/// What stands in for a hole.
+struct Filled {
+    /// Resident planes, in order of preference.
+    planes: Vec<SlicePlane>,
+    /// Whether one of them shows all of it.
+    covered: bool,
+    /// What to ask for to fill it soon, coarsest first.
+    missing: Vec<Missing>,
+}
+
+/// Finds what is resident of other levels, and what of them to ask for, in place of `absent` tiles.
+fn fill(hole: &Hole<'_>, absent: &[TileKey], residency: &mut Residency) -> Filled {
+    let Hole { state, dataset, layer, level, rect, share } = *hole;
+    let (row, col) = state.plane_dims();
+    let coarsest = dataset.level_count() - 1;
+    let bridge = (level + STAND_IN).min(coarsest);
+    let mut filled = Filled { planes: Vec::new(), covered: false, missing: Vec::new() };
+    // Whether one that is at most two levels coarser shows all of it.
+    let mut closely = false;
+    let mut asked = Vec::new();
+    for stand_in in stand_ins(level, coarsest) {
+        let key = dataset.plane(&dataset.layers[layer], stand_in, row, col, state.dims.step.get());
+        let resident = residency.has_plane(&key);
+        let asks = stand_in > level && (stand_in == bridge || stand_in == coarsest);
+        if !resident && !asks {
+            continue;
+        }
+        let plane = SlicePlane { key, x: dataset.sample_axis(stand_in, col), y: dataset.sample_axis(stand_in, row) };
+        // A pixel beside the hole may lack a tap in it, so a little more than the hole is to be covered.
+        let tiles = Footprint::of(rect, plane.x, plane.y, 2).tiles(share);
+        let keys = tiles.into_iter().map(|(ty, tx)| TileKey { plane: key, ty, tx });
+        let (there, lacking): (Vec<TileKey>, Vec<TileKey>) = keys.partition(|k| residency.touch(k));
+        if !there.is_empty() {
+            filled.planes.push(plane);
+        }
+        filled.covered |= lacking.is_empty();
+        closely |= lacking.is_empty() && stand_in <= bridge;
+        if asks {
+            asked.push((stand_in, lacking));
+        }
+    }
+    let cost = |level: usize, tiles: &[TileKey]| {
+        let at: Vec<(u32, u32)> = tiles.iter().map(|key| (key.ty, key.tx)).collect();
+        chunks_under(dataset, level, (row, col), &at)
+    };
+    for (stand_in, lacking) in asked.into_iter().rev() {
+        let settled = if stand_in == bridge { closely } else { filled.covered };
+        if !settled && 2 * cost(stand_in, &lacking) <= cost(level, absent) {
+            filled.missing.extend(lacking.into_iter().map(|key| Missing { key, class: Class::Visible, stands_in: true }));
+        }
+    }
+    filled
+}
+
+/// The part of the view under tiles of a plane, in world units; `None` if there are none.
+fn hole(plane: &SlicePlane, tiles: &[TileKey], shown: Rect) -> Option<Rect> {
+    let span = |at: fn(&TileKey) -> u32| Some((tiles.iter().map(at).min()?, tiles.iter().map(at).max()?));
+    // Half a sample beyond the first and last centre, cut where the view ends.
+    let side = |axis: SampleAxis, (first, last): (u32, u32), from: f64, length: f64| {
+        let edge = |sample: f64| (sample - 0.5) * axis.scale + axis.translate;
+        let (a, b) = (edge(f64::from(first) * f64::from(TILE)), edge((f64::from(last) + 1.0) * f64::from(TILE)));
+        let start = a.min(b).max(from);
+        (start, (a.max(b).min(from + length) - start).max(0.0))
+    };
+    let (left, width) = side(plane.x, span(|t| t.tx)?, shown.left, shown.width);
+    let (bottom, height) = side(plane.y, span(|t| t.ty)?, shown.bottom, shown.height);
+    Some(Rect { left, bottom, width, height })
+}
+
+/// How many chunks of a plane (of dims `row` and `col`) of the level lie under the box of these tiles.
+pub(crate) fn chunks_under(dataset: &Dataset, level: usize, (row, col): (usize, usize), tiles: &[(u32, u32)]) -> u64 {
+    let along = |dim: usize, at: fn(&(u32, u32)) -> u32| {
+        let Some((first, last)) = tiles.iter().map(at).min().zip(tiles.iter().map(at).max()) else { return 0 };
+        let chunk = dataset.image.levels[level].chunk[dataset.dims[dim]].max(1);
+        let len = u64::from(dataset.sample_axis(level, dim).len);
+        let end = ((u64::from(last) + 1) * u64::from(TILE)).clamp(1, len.max(1));
+        ((end - 1) / chunk).saturating_sub(u64::from(first) * u64::from(TILE) / chunk) + 1
+    };
+    along(row, |tile| tile.0).saturating_mul(along(col, |tile| tile.1))
 }
 
 /// Whether all visible layers of each level fit `budget` bytes of tiles when `shown` fills the canvas. A level needs room for twice
@@ -97,7 +205,7 @@ fn tile_limit(budget: u64, dataset: &Dataset) -> usize {
 }
 
 /// How many tiles one plane of each visible layer may take, so that all that a picture needs stays resident together.
-fn layer_share(state: &State, budget: u64, dataset: &Dataset) -> usize {
+pub(crate) fn layer_share(state: &State, budget: u64, dataset: &Dataset) -> usize {
     let visible = state.layers.iter().filter(|l| l.controls.visible).count().max(1);
     (tile_limit(budget, dataset) * 9 / 10 / visible).max(1)
 }
@@ -112,21 +220,20 @@ fn stand_ins(level: usize, coarsest: usize) -> impl Iterator<Item = usize> {
 }
 
 /// Takes from the lists in turn, so that all layers fill up together.
-fn interleaved(lists: Vec<Vec<TileKey>>) -> Vec<TileKey> {
+fn interleaved(lists: Vec<Vec<Missing>>) -> Vec<Missing> {
     let longest = lists.iter().map(Vec::len).max().unwrap_or(0);
     let mut seen = HashSet::new();
-    let mut out: Vec<TileKey> = (0..longest).flat_map(|i| lists.iter().filter_map(move |l| l.get(i).copied())).collect();
-    out.retain(|key| seen.insert(*key));
+    let mut out: Vec<Missing> = (0..longest).flat_map(|i| lists.iter().filter_map(move |l| l.get(i).copied())).collect();
+    out.retain(|missing| seen.insert(missing.key));
     out
 }
 
-fn target(state: &State, dataset: &Dataset, layer: usize, level: usize, shown: Rect, most: usize) -> Target {
+fn target(state: &State, dataset: &Dataset, layer: usize, level: usize, region: Footprint, most: usize) -> Target {
     let (row, col) = state.plane_dims();
     let (x, y) = (dataset.sample_axis(level, col), dataset.sample_axis(level, row));
     let key = dataset.plane(&dataset.layers[layer], level, row, col, state.dims.step.get());
-    let footprint = Footprint::of(shown, x, y, 1);
-    let tiles = footprint.tiles(most).into_iter().map(|(ty, tx)| TileKey { plane: key, ty, tx }).collect();
-    Target { plane: SlicePlane { key, x, y }, tiles, cropped: footprint.tile_count() > most as u64 }
+    let tiles = region.tiles(most).into_iter().map(|(ty, tx)| TileKey { plane: key, ty, tx }).collect();
+    Target { plane: SlicePlane { key, x, y }, tiles, cropped: region.tile_count() > most as u64 }
 }
 
 fn slice_layer(layer: &LayerState, planes: Vec<SlicePlane>) -> SliceLayer {

@@ -1,8 +1,10 @@
 //! The render loop: the tick in virtual time, and the two threads around it.
 #![allow(clippy::unwrap_used)] // a test that stops is a test that tells
 
+mod ahead;
 mod modes;
 mod stand;
+mod supply;
 mod threads;
 mod tick;
 mod turns;

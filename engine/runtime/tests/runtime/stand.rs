@@ -7,7 +7,7 @@ use nc_core::ledger::{AppliedBatch, Ledger};
 use nc_core::scene::{Axis, AxisKind, Dataset, ImageInfo, LevelInfo, SourceKind};
 use nc_gpu::api::{CapturedFrame, DeviceError, DeviceInfo, DeviceKind, FrameFormat, RenderDevice, SlicePass, VolumePass};
 use nc_runtime::TileSource;
-use nc_store::{Arrival, Overview};
+use nc_store::{Arrival, Goal, Overview, Want};
 use serde_json::Value;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -90,6 +90,10 @@ struct ShelfState {
     /// Which tiles are decoded already.
     decoded: Option<fn(&TileKey) -> bool>,
     wants: Vec<Vec<TileKey>>,
+    /// The last list as it was.
+    last: Vec<Want>,
+    /// Tiles that were looked for among the decoded ones.
+    tried: Vec<TileKey>,
     overviews: Vec<PlaneKey>,
 }
 
@@ -104,6 +108,16 @@ impl Shelf {
         std::mem::take(&mut self.0.lock().unwrap().wants)
     }
 
+    /// The list that was sent last.
+    pub(crate) fn last_wants(&self) -> Vec<Want> {
+        self.0.lock().unwrap().last.clone()
+    }
+
+    /// The tiles that were looked for among the decoded ones since the last call.
+    pub(crate) fn take_tried(&self) -> Vec<TileKey> {
+        std::mem::take(&mut self.0.lock().unwrap().tried)
+    }
+
     /// The overviews asked for since the last call.
     pub(crate) fn take_overviews(&self) -> Vec<PlaneKey> {
         std::mem::take(&mut self.0.lock().unwrap().overviews)
@@ -112,12 +126,16 @@ impl Shelf {
 
 impl TileSource for Shelf {
     fn resident(&self, key: &TileKey) -> Option<Tile> {
-        let decoded = self.0.lock().unwrap().decoded;
-        decoded.is_some_and(|which| which(key)).then(|| tile(key))
+        let mut state = self.0.lock().unwrap();
+        state.tried.push(*key);
+        state.decoded.is_some_and(|which| which(key)).then(|| tile(key))
     }
 
-    fn want(&self, wants: &[TileKey]) {
-        self.0.lock().unwrap().wants.push(wants.to_vec());
+    fn want(&self, wants: &[Want]) {
+        assert!(wants.iter().all(|want| matches!(want.goal, Goal::Tile(_))), "without a cache nothing is asked for ahead");
+        let mut state = self.0.lock().unwrap();
+        state.wants.push(wants.iter().map(|want| *want.goal.tile()).collect());
+        state.last = wants.to_vec();
     }
 
     fn request_overview(&self, plane: PlaneKey, _max_edge: u32) {
@@ -133,6 +151,7 @@ impl TileSource for Shelf {
 #[derive(Default)]
 pub(crate) struct Recorder {
     pub(crate) resident: HashSet<TileKey>,
+    pub(crate) uploads: usize,
     pub(crate) evicted: Vec<TileKey>,
     pub(crate) passes: Vec<SlicePass>,
     pub(crate) volumes: Vec<VolumePass>,
@@ -152,6 +171,7 @@ impl RenderDevice for Recorder {
             return Err(DeviceError::Lost("told to".into()));
         }
         self.resident.insert(key);
+        self.uploads += 1;
         Ok(())
     }
 

@@ -41,7 +41,7 @@ pub(crate) struct Loop<D> {
     pub(crate) device: D,
     pub(crate) shelf: Shelf,
     pub(crate) now: Instant,
-    /// What the source was asked for last.
+    /// What the source was asked for last, without what has come since.
     pub(crate) wanted: Vec<TileKey>,
     pub(crate) last_good: Arc<State>,
     pub(crate) batches: Vec<AppliedBatch>,
@@ -73,6 +73,8 @@ impl<D: RenderDevice> Loop<D> {
     pub(crate) fn try_tick(&mut self, arrivals: Vec<Arrival>) -> Result<Outcome, DeviceError> {
         let snapshot = self.ledger.state();
         let commands = self.ledger.take_commands(snapshot.scene.op_seq);
+        // What arrives is wanted no more, unless a new list says so.
+        self.wanted.retain(|key| !arrivals.iter().any(|a| matches!(a, Arrival::Tile { key: came, .. } if came == key)));
         let tick = Tick { now: self.now, snapshot: snapshot.clone(), commands, arrivals };
         let outcome = self.viewer.tick(tick, &mut self.device, Some(&self.shelf), &mut NoClock)?;
         if let Some(wants) = self.shelf.take_wants().pop() {
