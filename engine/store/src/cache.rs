@@ -325,8 +325,8 @@ mod tests {
         let keys: Vec<ChunkKey> = (0..8).map(key).collect();
         cache.insert(keys[0], chunk(10_000), None);
         cache.repin(&keys[..4], &[]);
-        for n in 1..4 {
-            cache.insert(keys[n], chunk(10_000), None);
+        for key in &keys[1..4] {
+            cache.insert(*key, chunk(10_000), None);
         }
         assert_eq!(cache.pinned_bytes(), 2 * (10_000 + ENTRY_BYTES), "two fit into a quarter");
         for n in 100..400 {

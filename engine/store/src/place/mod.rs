@@ -262,7 +262,7 @@ mod tests {
     #[test]
     fn a_near_place_is_fetched_inline_and_answers_once() {
         let fetch = |key: &str, spans: &[Span]| {
-            let (tell, told) = std::sync::mpsc::channel();
+            let (tell, told) = std::sync::mpsc::sync_channel(2);
             Memory.fetch(&Key::new(key).unwrap(), spans, &Stop::new(), Box::new(move |answer| tell.send(answer).unwrap()));
             told.into_iter().collect::<Vec<_>>()
         };

@@ -1,6 +1,7 @@
 //! A place behind a link: everything comes later, as over a network of a given round trip and speed.
 
 use super::{Access, Done, Entry, Key, Place, PlaceError, Read, Span, Stop};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -58,7 +59,7 @@ impl Place for Throttled {
     fn read_into(&self, key: &Key, span: &Span, stop: &Stop, into: &mut Vec<u8>) -> Result<Option<Read>, PlaceError> {
         let before = into.len();
         let read = self.inner.read_into(key, span, stop, into)?;
-        let (tell, told) = std::sync::mpsc::sync_channel(1);
+        let (tell, told) = sync_channel(1);
         let at = self.arrival((into.len() - before) as u64);
         self.pace.at(at, stop, Box::new(move || tell.send(()).unwrap_or_default()));
         // The pace drops what it does not do, so this ends in any case.
@@ -70,7 +71,7 @@ impl Place for Throttled {
 
     fn fetch(&self, key: &Key, spans: &[Span], stop: &Stop, done: Done) {
         let (pace, asked) = (self.pace.clone(), stop.clone());
-        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        let (sender, receiver) = sync_channel(1);
         self.inner.fetch(key, spans, stop, Box::new(move |answer| sender.send(answer).unwrap_or_default()));
         let Ok(answer) = receiver.recv() else { return done(Err(PlaceError::stopped())) };
         let bytes =
@@ -92,7 +93,7 @@ impl Place for Throttled {
 type Task = Box<dyn FnOnce() + Send>;
 
 /// Real time: one thread that does everything in its turn.
-pub struct RealPace(std::sync::mpsc::Sender<(Instant, Task)>);
+pub struct RealPace(SyncSender<(Instant, Task)>);
 
 impl RealPace {
     /// Starts the thread; it ends when this is dropped and nothing waits any more.
@@ -100,21 +101,26 @@ impl RealPace {
     /// # Errors
     /// If there can be no more threads.
     pub fn start() -> std::io::Result<Self> {
-        let (sender, receiver) = std::sync::mpsc::channel::<(Instant, Task)>();
+        // Emptied at once into the list of what waits, which is as long as requests are many.
+        let (sender, receiver) = sync_channel::<(Instant, Task)>(64);
         std::thread::Builder::new().name("link".to_owned()).spawn(move || {
             let mut waiting: Vec<(Instant, Task)> = Vec::new();
             loop {
                 let next = waiting.iter().map(|(at, _)| *at).min();
-                let news = match next {
-                    None => receiver.recv().map_err(|_| true),
-                    Some(at) => receiver
-                        .recv_timeout(at.saturating_duration_since(Instant::now()))
-                        .map_err(|error| error == std::sync::mpsc::RecvTimeoutError::Disconnected && waiting.is_empty()),
-                };
-                match news {
-                    Ok(task) => waiting.push(task),
-                    Err(true) => return,
-                    Err(false) => {}
+                match next {
+                    None => match receiver.recv() {
+                        Ok(task) => waiting.push(task),
+                        Err(_) => return,
+                    },
+                    Some(at) => {
+                        let pause = at.saturating_duration_since(Instant::now());
+                        match receiver.recv_timeout(pause) {
+                            Ok(task) => waiting.push(task),
+                            Err(RecvTimeoutError::Timeout) => {}
+                            // Nothing more comes, but what waits is still to be done in its time.
+                            Err(RecvTimeoutError::Disconnected) => std::thread::sleep(pause),
+                        }
+                    }
                 }
                 let now = Instant::now();
                 let mut due: Vec<(Instant, Task)> = waiting.extract_if(.., |(at, _)| *at <= now).collect();
@@ -185,7 +191,7 @@ mod tests {
         let noted = Arc::<Noted>::default();
         let link = Link { round_trip: Duration::from_millis(40), bits_per_s: 8000.0, requests: 4 };
         let place = Throttled::new(Arc::new(Zeros), link, Arc::new(noted.clone()));
-        let (tell, told) = std::sync::mpsc::channel();
+        let (tell, told) = sync_channel(8);
         for bytes in [100, 0, 50] {
             let tell = tell.clone();
             let done = Box::new(move |answer: Result<Option<Vec<Blob>>, PlaceError>| {
