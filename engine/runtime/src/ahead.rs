@@ -265,13 +265,16 @@ fn coarsest_stack(a: &Ahead<'_>, wants: &mut Vec<Want>) {
     wants.append(&mut list.wants);
 }
 
+/// The chunks of a plane under a tile: the first and the last along rows, and along columns.
+type Chunks = (PlaneKey, (u32, u32), (u32, u32));
+
 /// Requests in the making, and what they may cost yet.
 struct List<'a> {
     a: &'a Ahead<'a>,
     left: u64,
     seen: HashSet<TileKey>,
-    /// First and last chunk along rows and columns of what is paid for.
-    paid: HashSet<(PlaneKey, (u32, u32), (u32, u32))>,
+    /// Chunks that are paid for.
+    paid: HashSet<Chunks>,
     wants: Vec<Want>,
 }
 
