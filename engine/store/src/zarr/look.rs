@@ -132,6 +132,9 @@ pub(super) fn plate_above(metadata: &Metadata) -> Option<PlateRef> {
     entries.wells.iter().any(|w| w.path == well).then(|| PlateRef { plate: plate.name(""), well, field })
 }
 
+/// Levels with their position in the datasets that list them.
+type Listed = Vec<(usize, Level)>;
+
 /// The levels of an image that exist, finest first, with their position in its datasets, and its label images. All are asked for
 /// together.
 pub(super) fn levels_and_labels(
@@ -140,7 +143,7 @@ pub(super) fn levels_and_labels(
     group: &Group,
     document: &Document,
     warnings: &mut Vec<String>,
-) -> Result<(Vec<(usize, Level)>, Vec<LabelInfo>), OpenError> {
+) -> Result<(Listed, Vec<LabelInfo>), OpenError> {
     let key = |i: usize| format!("{}.datasets[{i}].path", document.key());
     let wrong = |i: usize, problem: String| OpenError::Metadata { path: group.file.clone(), key: key(i), problem };
     let mut paths = Vec::new();

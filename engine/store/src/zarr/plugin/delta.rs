@@ -40,13 +40,13 @@ inventory::submit! { CodecPluginV3::new::<DeltaCodec>() }
 
 impl CodecTraitsV2 for DeltaCodec {
     fn create(metadata: &MetadataV2) -> Result<Codec, PluginCreateError> {
-        Self::new(metadata.to_typed_configuration()?)
+        Self::codec(metadata.to_typed_configuration()?)
     }
 }
 
 impl CodecTraitsV3 for DeltaCodec {
     fn create(metadata: &MetadataV3) -> Result<Codec, PluginCreateError> {
-        Self::new(metadata.to_typed_configuration()?)
+        Self::codec(metadata.to_typed_configuration()?)
     }
 }
 
@@ -122,7 +122,7 @@ impl Number {
 }
 
 impl DeltaCodec {
-    fn new(configuration: DeltaConfiguration) -> Result<Codec, PluginCreateError> {
+    fn codec(configuration: DeltaConfiguration) -> Result<Codec, PluginCreateError> {
         let number = |name: &str| {
             Number::of(name).ok_or_else(|| PluginCreateError::Other(format!("delta: differences of {name:?} are not known")))
         };
@@ -270,7 +270,7 @@ mod tests {
 
     fn codec(dtype: &str, astype: Option<&str>) -> Option<Arc<dyn ArrayToArrayCodecTraits>> {
         let configuration = DeltaConfiguration { dtype: dtype.into(), astype: astype.map(str::to_owned) };
-        match DeltaCodec::new(configuration).ok()? {
+        match DeltaCodec::codec(configuration).ok()? {
             Codec::ArrayToArray(codec) => Some(codec),
             _ => None,
         }
