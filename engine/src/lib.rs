@@ -24,5 +24,5 @@ pub use nc_gpu::probe;
 pub use nc_runtime::WatchdogState;
 pub use nc_runtime::stats::{Stage, Stats, Summary};
 pub use nc_runtime::watchdog::GRACE as KEYFRAME_GRACE;
-pub use nc_store::{Image, LoaderStats, OpenError, browse};
+pub use nc_store::{Image, LoaderStats, OpenError, Recipe, RecipeError, browse, write};
 pub use session::{Busy, Session, SessionConfig, ViewPolicy};

@@ -1,5 +1,6 @@
 //! What can be typed, and how failures are told.
 
+pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod info;
 mod limits;
@@ -24,6 +25,8 @@ pub(crate) enum Command {
     Serve(serve::Args),
     /// Say what an image holds, without reading pixels
     Info(info::Args),
+    /// Make test images
+    Demo(demo::Args),
     /// Say what this machine can do and what would be chosen
     Doctor(doctor::Args),
 }

@@ -1,8 +1,8 @@
 //! Images, from metadata to decoded tiles.
 //!
 //! Lives here: where bytes lie (`place`), reading NGFF and OMERO metadata (`ngff`), opening zarr arrays (`zarr`), looking around in
-//! directories (`browse`), the procedural demo image (`demo`), cutting tiles out of chunks (`gather`), and the loader threads with their
-//! queue and decoded-chunk cache (`loader`, `cache`).
+//! directories (`browse`), the procedural demo image (`demo`), writing it (`write`), cutting tiles out of chunks (`gather`), and the loader
+//! threads with their queue and decoded-chunk cache (`loader`, `cache`).
 //! May import: `nc_core::{data, scene}`. Must never know: layers' controls, cameras, ledgers, devices, clients.
 //!
 //! Architecture invariant: a render thread may call everything of [`LoaderHandle`] except [`LoaderHandle::overview`] and never waits for I/O,
@@ -21,9 +21,10 @@ pub mod place;
 mod region;
 mod scratch;
 pub mod survey;
+pub mod write;
 mod zarr;
 
-pub use demo::demo;
+pub use demo::{LARGEST_CHUNK, LONGEST_AXIS, MOST_EXPOSURES, Recipe, RecipeError, demo};
 pub use image::{Chunk, ChunkData, ChunkSource, Image, IndexKey, Locate, Part, ReadError, ReadErrorKind, Shape};
 pub use loader::{
     Arrival, Class, ClassLoad, Clock, Edge, Fault, Goal, Loader, LoaderConfig, LoaderHandle, LoaderStats, Outlook, Overview,

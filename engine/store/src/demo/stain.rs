@@ -1,8 +1,8 @@
 //! What a microscope sees of the demo's cells: three stains, blurred by optics and samples, with camera offset and shot noise.
 
+use super::SCALE;
 use super::random::{self, Dice, normal};
 use super::tissue::{self, Cell, REACH};
-use super::{SCALE, SHAPE};
 
 /// A channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,8 +46,16 @@ impl Stain {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Block {
     pub(super) level: u32,
+    /// Samples of level 0 that one of this level spans; powers of two.
+    pub(super) factor: [u32; 3],
     pub(super) start: [usize; 3],
     pub(super) len: [usize; 3],
+    /// Where in the tissue the image begins, micrometres.
+    pub(super) corner: [f32; 3],
+    /// How deep the whole image goes, micrometres.
+    pub(super) depth: f32,
+    /// Tells exposures apart that would else have the same noise: time and specimen.
+    pub(super) exposure: u32,
 }
 
 /// Counts that the camera reads in the dark.
@@ -76,16 +84,18 @@ struct Raster {
     len: [usize; 3],
     /// Half-width of a sharp edge as the block shows it, micrometres across: optics and sample size.
     soft: f32,
+    /// The same along z, beyond what the optics blur at level 0.
+    soft_z: f32,
 }
 
 impl Raster {
     fn new(block: &Block) -> Self {
-        let factor = (1u32 << block.level) as f32;
-        let step = [SCALE[0] as f32, SCALE[1] as f32 * factor, SCALE[2] as f32 * factor];
-        let middle = |axis: usize| (factor - 1.0) / 2.0 * SCALE[axis] as f32;
-        let place = |axis: usize, shift: f32| block.start[axis] as f32 * step[axis] + shift;
-        let origin = [place(0, 0.0), place(1, middle(1)), place(2, middle(2))];
-        Self { step, origin, len: block.len, soft: BLUR[1].hypot(0.4 * step[2]) }
+        let factor = block.factor.map(|f| f as f32);
+        let step = [0, 1, 2].map(|axis| SCALE[axis] as f32 * factor[axis]);
+        let middle = |axis: usize| (factor[axis] - 1.0) / 2.0 * SCALE[axis] as f32;
+        let origin = [0, 1, 2].map(|axis| block.start[axis] as f32 * step[axis] + middle(axis) + block.corner[axis]);
+        let soft_z = 0.4 * (step[0] - SCALE[0] as f32);
+        Self { step, origin, len: block.len, soft: BLUR[1].hypot(0.4 * step[2]), soft_z }
     }
 
     /// The samples along `axis` within `reach` of `center`.
@@ -155,7 +165,7 @@ impl Scene {
             Stain::Membranes => membranes(&raster, &mut light),
             Stain::Vesicles => vesicles(&raster, &mut light),
         }
-        haze(stain, &raster, &mut light);
+        haze(stain, &raster, block, &mut light);
         detect(stain, block, &light)
     }
 
@@ -177,7 +187,7 @@ impl Scene {
             let (sin, cos) = dice.between(0.0, std::f32::consts::PI).sin_cos();
             let offset = [0; 3].map(|_| dice.between(-0.9, 0.9));
             let center = [0, 1, 2].map(|a| cell.center[a] + offset[a]);
-            let thick = thick.hypot(BLUR[0]);
+            let thick = thick.hypot(BLUR[0]).hypot(raster.soft_z);
             // The edge falls over `soft` micrometres: in units of the squared radius that is twice its share of the radius.
             let slope = 0.5 * short / raster.soft;
             let reach = long + 2.0 * raster.soft;
@@ -259,8 +269,9 @@ fn membranes(raster: &Raster, light: &mut [f32]) {
 
 /// Small spots in the cytoplasm, many in some territories and none in others.
 fn vesicles(raster: &Raster, light: &mut [f32]) {
-    let (wide, tall) = (0.55f32.hypot(0.5 * raster.step[2]), BLUR[0] * 1.2);
-    let dim = (0.55 / wide).powi(2).max(0.06);
+    let focus = BLUR[0] * 1.2;
+    let (wide, tall) = (0.55f32.hypot(0.5 * raster.step[2]), focus.hypot(1.25 * raster.soft_z));
+    let dim = ((0.55 / wide).powi(2) * (focus / tall)).max(0.06);
     for cell in raster.cells() {
         let mut dice = Dice::new(cell.seed ^ 0x5e);
         for _ in 0..(cell.activity * 90.0) as u32 {
@@ -298,7 +309,7 @@ fn spot(raster: &Raster, light: &mut [f32], center: [f32; 3], [tall, wide]: [f32
 }
 
 /// Light from out of focus and unbound stain: as smooth as the embryo's outline, so a coarse raster of it is enough.
-fn haze(stain: Stain, raster: &Raster, light: &mut [f32]) {
+fn haze(stain: Stain, raster: &Raster, block: &Block, light: &mut [f32]) {
     const PITCH: usize = 16;
     let strength = match stain {
         Stain::Nuclei => 260.0,
@@ -313,7 +324,7 @@ fn haze(stain: Stain, raster: &Raster, light: &mut [f32]) {
     let columns = nx.div_ceil(PITCH) + 1;
     for z in 0..nz {
         // Deep planes lose light on the way out.
-        let fade = 1.0 - 0.35 * raster.position(0, z) / (SHAPE[0] as f32 * SCALE[0] as f32);
+        let fade = 1.0 - 0.35 * (raster.position(0, z) - block.corner[0]) / block.depth;
         let lattice: Vec<f32> = (0..ny.div_ceil(PITCH) + 1)
             .flat_map(|y| (0..columns).map(move |x| (y, x)))
             .map(|(y, x)| glow(z, y * PITCH, x * PITCH))
@@ -336,11 +347,11 @@ fn haze(stain: Stain, raster: &Raster, light: &mut [f32]) {
 /// From light to counts: shot noise, which averaging over the samples of a coarse level lowers, and the camera's offset.
 fn detect(stain: Stain, block: &Block, light: &[f32]) -> Vec<u16> {
     let [_, ny, nx] = block.len;
-    let calm = 1.0 / (1u32 << block.level) as f32;
+    let calm = 1.0 / block.factor.iter().map(|&f| f as f32).product::<f32>().sqrt();
     let mut counts = Vec::with_capacity(light.len());
     for (i, row) in light.chunks(nx.max(1)).enumerate() {
         let (z, y) = (block.start[0] + i / ny.max(1), block.start[1] + i % ny.max(1));
-        let salt = random::at(y as i32, z as i32, block.level as i32, stain as u32 + 0x100);
+        let salt = random::at(y as i32, z as i32, (block.level | block.exposure << 8) as i32, stain as u32 + 0x100);
         counts.extend(row.iter().enumerate().map(|(x, &value)| {
             let noise = normal(random::mix(salt.wrapping_add((block.start[2] + x) as u32)));
             let spread = (value * GAIN + READ_NOISE * READ_NOISE).sqrt() * calm;

@@ -1,3 +1,4 @@
+use super::stain::Stain;
 use super::*;
 use std::time::{Duration, Instant};
 
@@ -43,7 +44,7 @@ fn levels_show_the_same_scene() {
     for c in 0..3 {
         let mean = |v: &[u16]| v.iter().map(|&v| f64::from(v)).sum::<f64>() / v.len() as f64;
         let fine = mean(&read(&image, 0, [c, 7, 3, 1]));
-        for level in 1..LEVELS as usize {
+        for level in 1..image.info.levels.len() {
             let edge = 256 >> level;
             let (y0, x0) = ((3 * 256) >> level, 256 >> level);
             let chunk = read(&image, level, [c, 7, 0, 0]);

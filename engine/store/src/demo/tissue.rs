@@ -7,9 +7,11 @@ const SPACING: f32 = 15.0;
 /// No part of a cell is farther from its centre.
 pub(super) const REACH: f32 = 12.5;
 /// Centre of the embryo along z, y and x.
-const CENTER: [f32; 3] = [31.0, 256.0, 256.0];
+pub(super) const CENTER: [f32; 3] = [31.0, 256.0, 256.0];
 /// Its half-axes.
 const HALF: [f32; 3] = [70.0, 205.0, 236.0];
+/// How far apart embryos lie; there are as many as an image has room for, no two alike.
+const PERIOD: [f32; 3] = [200.0, 560.0, 620.0];
 /// Salts of the independent random numbers.
 const CELLS: u32 = 1;
 const OUTLINE: u32 = 2;
@@ -57,15 +59,23 @@ fn cell(z: i32, y: i32, x: i32) -> Option<Cell> {
 
 /// How far inside the tissue a point is, roughly; negative outside and in cavities.
 pub(super) fn depth([z, y, x]: [f32; 3]) -> f32 {
-    let r = [(z - CENTER[0]) / HALF[0], (y - CENTER[1]) / HALF[1], (x - CENTER[2]) / HALF[2]];
+    let from = [from_center(z, 0), from_center(y, 1), from_center(x, 2)];
+    let r = [from[0] / HALF[0], from[1] / HALF[1], from[2] / HALF[2]];
     let radius = (r[0] * r[0] + r[1] * r[1] + r[2] * r[2]).sqrt();
     let ripple = 0.07 * smooth(x / 90.0, y / 90.0, z / 90.0, OUTLINE) + 0.03 * smooth(x / 35.0, y / 35.0, z / 35.0, OUTLINE);
     let inside = (1.0 + ripple - radius) * HALF[1];
     // The cavity bends around the centre; a ridge of noise opens smaller ones. The outer two cell layers stay closed.
-    let bend = 26.0 * ((x - CENTER[2]) / 95.0).sin();
-    let c = [(z - CENTER[0]) / 34.0, (y - CENTER[1] - bend) / 42.0, (x - CENTER[2]) / 116.0];
+    let bend = 26.0 * (from[2] / 95.0).sin();
+    let c = [from[0] / 34.0, (from[1] - bend) / 42.0, from[2] / 116.0];
     let cavity = (1.0 - (c[0] * c[0] + c[1] * c[1] + c[2] * c[2]).sqrt()) * 42.0;
     let holes = (smooth(x / 62.0, y / 62.0, z / 48.0, CAVITIES) - 0.42) * 60.0;
     let holes = if inside > 40.0 { holes } else { f32::NEG_INFINITY };
     inside.min(-cavity.max(holes))
+}
+
+/// How far a position along an axis is from the centre of the nearest embryo.
+fn from_center(at: f32, axis: usize) -> f32 {
+    let (from, period) = (at - CENTER[axis], PERIOD[axis]);
+    // Near the first one nothing is computed, so that nothing is rounded.
+    if from.abs() <= period / 2.0 { from } else { (from + period / 2.0).rem_euclid(period) - period / 2.0 }
 }
