@@ -5,7 +5,7 @@ use super::OpenError;
 use crate::ngff::ArrayFacts;
 use nc_core::data::DType;
 use nc_core::scene::Storage;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::sync::Arc;
 
 /// A document whose array can be described. Whether its elements can be shown and its codecs decoded is told by
@@ -30,7 +30,8 @@ pub(super) struct ArrayDocument {
 }
 
 /// Interprets the metadata of an array.
-pub(super) fn parse(file: String, json: Value) -> Result<ArrayDocument, OpenError> {
+pub(super) fn parse(file: String, mut json: Value) -> Result<ArrayDocument, OpenError> {
+    json.get_mut("codecs").map(complete);
     let wrong = |key: &str, problem: String| OpenError::Metadata { path: file.clone(), key: key.to_owned(), problem };
     let numbers = |list: Option<&Value>| -> Option<Vec<u64>> { list?.as_array()?.iter().map(Value::as_u64).collect() };
     let shape = numbers(json.get("shape"));
@@ -170,6 +171,21 @@ impl Pipeline {
             }
         }
         said.join(", ")
+    }
+}
+
+/// Writes down what numcodecs leaves out where it is the default and the codec library wants to be told: how hard a writer tried, which
+/// does not matter to a reader.
+fn complete(codecs: &mut Value) {
+    for codec in codecs.as_array_mut().into_iter().flatten() {
+        let level = codec.get("name").and_then(Value::as_str).is_some_and(|n| matches!(n, "numcodecs.zlib" | "numcodecs.bz2"));
+        let Some(codec) = codec.as_object_mut() else { continue };
+        if level {
+            let configuration = codec.entry("configuration").or_insert_with(|| Value::Object(Map::new()));
+            configuration.as_object_mut().map(|c| c.entry("level").or_insert(Value::from(1)));
+        } else if let Some(inner) = codec.get_mut("configuration").and_then(|c| c.get_mut("codecs")) {
+            complete(inner);
+        }
     }
 }
 

@@ -131,8 +131,8 @@ impl DeltaCodec {
         let difference = number(astype)?;
         let order = |name: &str| name.starts_with('>');
         if (element != difference && !(element.is_integer() && difference.is_integer()))
-            // The bytes are turned round before they come here, by the array's own byte order.
-            || (difference.size() > 1 && element.size() > 1 && order(astype) != order(&configuration.dtype))
+            // The bytes are turned round before they come here, by the array's own byte order: one of single bytes has none.
+            || (difference.size() > 1 && (element.size() == 1 || order(astype) != order(&configuration.dtype)))
         {
             let problem = format!("delta: differences of {:?} kept as {astype:?} are not known", configuration.dtype);
             return Err(PluginCreateError::Other(problem));
@@ -305,7 +305,15 @@ mod tests {
 
     #[test]
     fn what_is_no_difference_is_refused() {
-        let cases = [("<f2", None), ("<u3", None), ("", None), ("<i2", Some("<f4")), ("<f4", Some("<f8")), ("<i4", Some(">i4"))];
+        let cases = [
+            ("<f2", None),
+            ("<u3", None),
+            ("", None),
+            ("<i2", Some("<f4")),
+            ("<f4", Some("<f8")),
+            ("<i4", Some(">i4")),
+            ("|u1", Some("<u2")),
+        ];
         for (dtype, astype) in cases {
             assert!(codec(dtype, astype).is_none(), "{dtype} {astype:?}");
         }
