@@ -138,12 +138,17 @@ impl Sim {
         assert!(effects.lost.is_empty(), "nothing fails here");
     }
 
-    /// What a better class waits with for a thread, at this very moment.
+    /// Whether something of a better class waits for a thread, at this very moment. Where a chunk of that class does not fit among the
+    /// bytes in flight, the others of its class wait with it: it would never fit if they did not.
     fn better_waits(&self, class: Class, started: &[ChunkKey]) -> bool {
+        let queued =
+            |of: Class| self.queue.jobs.iter().filter(move |(_, job)| matches!(job.state, State::Queued) && job.class() == of);
+        let room = |of: Class| queued(of).all(|(key, job)| self.queue.fits(&job.image, key, of));
         self.queue.jobs.iter().any(|(key, job)| {
-            let near = requests(&job.image).is_none();
             let waits = match job.state {
-                State::Queued => near && self.queue.fits(&job.image, key, job.class()),
+                State::Queued => {
+                    requests(&job.image).is_none() && Class::ALL.into_iter().filter(|&of| of <= job.class()).all(room)
+                }
                 State::Fetched(_) => true,
                 _ => false,
             };
@@ -298,7 +303,7 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
+    #![proptest_config(ProptestConfig::with_cases(5_000))]
 
     /// Whatever views say and whenever they change their minds: the order holds, the bounds hold, what is begun is wanted, and
     /// everything that stays wanted comes.
