@@ -7,7 +7,7 @@ use super::{Access, Entry, Key, Place, PlaceError, PlaceErrorKind, Read, Span, S
 use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Read as _, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 
@@ -31,11 +31,6 @@ impl Dir {
         let root = root.into();
         let name = root.to_string_lossy().into_owned();
         Self { root, name, open: Mutex::default() }
-    }
-
-    /// What the keys are below of.
-    pub fn root(&self) -> &Path {
-        &self.root
     }
 
     fn path(&self, key: &Key) -> PathBuf {

@@ -80,9 +80,14 @@ impl Location {
         }
     }
 
+    /// The path as it is: nothing in it is a scheme or a choice.
+    pub fn local(path: &str) -> Self {
+        Self { at: At::Local { path: path.into(), whole: path.into() }, pick: None, within: None, below: None }
+    }
+
     /// The same, for somebody who may have nothing but what begins like one of `prefixes`: a redirect to anything else is not followed.
-    pub fn within(self, prefixes: &[String]) -> Self {
-        Self { within: Some(prefixes.iter().map(Secret::new).collect()), ..self }
+    pub fn within(self, prefixes: &[Secret]) -> Self {
+        Self { within: Some(prefixes.into()), ..self }
     }
 
     pub(super) fn prefixes(&self) -> Option<&Arc<[Secret]>> {
@@ -108,30 +113,26 @@ impl Location {
         Self { pick, ..self }
     }
 
-    /// What lies at `path` below it.
-    ///
-    /// # Errors
-    /// [`OpenError::Location`] if `path` leads out.
-    pub fn join(&self, path: &str) -> Result<Self, OpenError> {
-        let leaves = |scheme: &str| OpenError::Location {
-            scheme: scheme.to_owned(),
-            problem: "cannot be left by a path with \"..\" or empty names: name something inside".to_owned(),
+    /// The host or bucket that it is in, with all that requests to it need.
+    pub(super) fn host(&self) -> Self {
+        let at = match self.at.clone() {
+            At::Web { base, .. } => At::Web { base, key: Key::root() },
+            At::Bucket { service, bucket, account, .. } => At::Bucket { service, bucket, account, key: Key::root() },
+            local @ At::Local { .. } => local,
         };
-        let at = match &self.at {
-            At::Local { path: folder, .. } => {
-                let below = Key::new(path).map_err(|_| leaves("a directory"))?;
-                let path = folder.join(below.as_str());
-                At::Local { whole: path.clone(), path }
-            }
-            At::Web { base, key } => At::Web { base: base.clone(), key: key.join(path).map_err(|_| leaves(base.scheme()))? },
-            At::Bucket { service, bucket, account, key } => At::Bucket {
-                service: *service,
-                bucket: bucket.clone(),
-                account: account.clone(),
-                key: key.join(path).map_err(|_| leaves(service.scheme()))?,
-            },
+        Self { at, pick: None, within: self.within.clone(), below: None }
+    }
+
+    /// Of a remote one: how the place is called that the second key lies in, the key that nobody may see, and the one below it that
+    /// anybody may. So the name and that key together are what [`Self::redacted`] tells.
+    pub(super) fn parted(&self) -> Option<(String, Key, Key)> {
+        let (scheme, key) = match &self.at {
+            At::Local { .. } => return None,
+            At::Web { base, key } => (base.scheme(), key),
+            At::Bucket { service, key, .. } => (service.scheme(), key),
         };
-        Ok(Self { at, pick: None, within: self.within.clone(), below: self.below.clone() })
+        let (hidden, shown) = parted(key);
+        Some((format!("{scheme} …"), hidden, shown))
     }
 
     /// Its local path, if it is one.
@@ -219,7 +220,7 @@ fn web(text: &str) -> Result<Location, &'static str> {
     let names = url.path().split('/').filter(|name| !name.is_empty());
     let names: Option<Vec<String>> = names.map(|name| decoded(name).filter(|name| !name.contains('/'))).collect();
     let path = names.ok_or("has a path that is no text")?.join("/");
-    let key = Key::new(&path).map_err(|_| "has a path with .. or a backslash in it: give the plain one")?;
+    let key = key_of(&path).ok_or("has a path with .., a backslash or a control character in it: give the plain one")?;
     url.set_fragment(None);
     url.set_path("/");
     Ok(Location { at: At::Web { base: url, key }, pick, within: None, below: None })
@@ -248,8 +249,13 @@ fn bucket(service: Service, rest: &str) -> Result<Location, &'static str> {
     if !sound(bucket) || !account.as_deref().is_none_or(sound) {
         return Err("has no sound bucket name: give s3://bucket/path/image.zarr");
     }
-    let key = Key::new(key).map_err(|_| "has a key with empty names, .. or a backslash in it: such keys cannot be read")?;
+    let key =
+        key_of(key).ok_or("has a key with empty names, .., a backslash or a control character: such keys cannot be read")?;
     Ok(Location { at: At::Bucket { service, bucket: bucket.to_owned(), account, key }, pick, within: None, below: None })
+}
+
+fn key_of(path: &str) -> Option<Key> {
+    Key::new(path).ok().filter(|_| !path.chars().any(char::is_control))
 }
 
 /// `text` with its percent signs resolved, if that is text.
@@ -278,15 +284,18 @@ fn decoded(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))
 }
 
-/// Kind and name: from the last part on that looks like an image, else the last part.
-fn veiled(scheme: &str, key: &Key) -> String {
+/// What of a key is nobody's business, and what anybody may see: from the first part on that is called like an image or an archive,
+/// else the last part.
+fn parted(key: &Key) -> (Key, Key) {
     let names: Vec<&str> = key.as_str().split('/').collect();
     let image = |name: &&str| name.to_ascii_lowercase().ends_with(".zarr") || is_archive(name);
-    let from = names.iter().rposition(image).unwrap_or(names.len() - 1);
-    // The outermost of them is what people call it: an archive, a plate.
-    let from = names[..=from].iter().position(image).unwrap_or(from);
-    let name: String = names[from..].join("/").chars().filter(|c| !c.is_control()).take(120).collect();
-    format!("{scheme} …/{name}")
+    let from = names.iter().position(image).unwrap_or(names.len() - 1);
+    let part = |names: &[&str]| Key::new(&names.join("/")).unwrap_or_else(|_| Key::root());
+    (part(&names[..from]), part(&names[from..]))
+}
+
+fn veiled(scheme: &str, key: &Key) -> String {
+    format!("{scheme} …/{}", parted(key).1.as_str())
 }
 
 #[cfg(test)]

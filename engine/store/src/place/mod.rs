@@ -1,8 +1,8 @@
 //! Places: where the bytes of images lie. A place knows objects by key and gives spans of their bytes, no more.
 //!
 //! Lives here: the contract (this file), how a flight is called off (`stop`), what a location says (`location`) and which place it means
-//! (`find`), how remote places are reached (`options`, `secret`), the places (`dir`, `zip`, `memory`), places that are
-//! worse than they could be (`throttled`, `failing`), and what all places must do (`kit`).
+//! (`find`), how remote places are reached (`options`, `secret`), the places (`dir`, `zip`, `object` on its `io_thread`, `memory`),
+//! places that are worse than they could be (`throttled`, `failing`), and what all places must do (`kit`).
 //! Must never know: zarr, NGFF, images, who asks and in which order.
 //!
 //! Architecture invariant: nothing that leaves a place (errors, names, logs) holds a URL, a path within a bucket or a credential;
@@ -11,9 +11,11 @@
 mod dir;
 pub mod failing;
 mod find;
+mod io_thread;
 pub mod kit;
 mod location;
 mod memory;
+mod object;
 mod options;
 mod secret;
 mod stop;
@@ -212,7 +214,8 @@ pub trait Place: Send + Sync + 'static {
     /// What lies directly below `prefix`, in order of names, at most `most` entries; nothing if nothing does. Blocks.
     fn list(&self, prefix: &Key, most: usize) -> Result<Vec<Entry>, PlaceError>;
 
-    /// Its name as anybody may see it: a local path, or the kind and the last name of a remote one ("s3 …/img.zarr").
+    /// Its name as anybody may see it: a local path, or the kind of a remote one ("s3 …"). With a slash and the key of a [`Spot`] behind
+    /// it, it is the name of that.
     fn redacted(&self) -> &str;
 }
 

@@ -4,21 +4,21 @@ use std::io::Write;
 
 /// How the entries of an archive are written.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Style {
+pub(crate) struct Style {
     /// 0 stored, 8 deflate, 93 zstd.
-    pub method: u16,
+    pub(crate) method: u16,
     /// Sizes and offsets in fields of ZIP64.
-    pub zip64: bool,
+    pub(crate) zip64: bool,
     /// Bytes of an extra field that only local headers have.
-    pub local_extra: usize,
+    pub(crate) local_extra: usize,
     /// Something before the archive.
-    pub before: &'static [u8],
+    pub(crate) before: &'static [u8],
     /// What comes at its very end.
-    pub comment: &'static [u8],
+    pub(crate) comment: &'static [u8],
 }
 
 /// The archive of these entries; folders end with a slash.
-pub fn archive(entries: &[(&str, &[u8])], style: Style) -> Vec<u8> {
+pub(crate) fn archive(entries: &[(&str, &[u8])], style: Style) -> Vec<u8> {
     let mut out = style.before.to_vec();
     let mut directory = Vec::new();
     for (name, object) in entries {

@@ -17,6 +17,7 @@ mod ngff_cases;
 mod opening;
 mod region;
 mod release;
+mod servers;
 mod stored;
 mod synthetic;
 mod tiles;

@@ -46,13 +46,23 @@ fn folders_archives_and_what_lies_inside_them() {
     }
     assert_eq!(find(&at("a.zarr#2")).unwrap().pick.as_deref(), Some("2"));
     assert_eq!(find(&at("b#1.zarr")).unwrap().pick, None, "it is a name");
-    assert_eq!(find(&at("flat.zip/in")).unwrap().name, at("flat.zip/in"));
-    for missing in ["none", "none.zip/x", "a.zarr/zarr.json/x"] {
+    let spot = find(&at("flat.zip/in")).unwrap();
+    assert_eq!((spot.name, spot.place.redacted(), spot.key.as_str()), (at("flat.zip/in"), at("flat.zip").as_str(), "in"));
+    for missing in ["none", "none.zip/x", "a.zarr/zarr.json/x", "flat.zip/none"] {
         assert!(matches!(find(&at(missing)), Err(OpenError::Missing { .. })), "{missing}");
     }
     assert!(matches!(find(&at("a.zarr/zarr.json")), Err(OpenError::NotADirectory { .. })));
     write(&top.join("no.zip"), b"text");
     assert!(find(&at("no.zip")).unwrap_err().to_string().contains("no zip archive"));
+}
+
+#[test]
+fn remote_places_keep_what_nobody_may_see_out_of_keys() {
+    let spot = find("s3://bucket/private/plate.zarr/B/3/0#1").unwrap();
+    assert_eq!((spot.place.redacted(), spot.key.as_str()), ("s3 …", "plate.zarr/B/3/0"));
+    assert_eq!((spot.name.as_str(), spot.pick.as_deref()), ("s3 …/plate.zarr/B/3/0", Some("1")));
+    let told = format!("{spot:?} {:?}", Places::new(PlaceOptions::default()));
+    assert!(!told.contains("private") && !told.contains("bucket"), "{told}");
 }
 
 #[test]

@@ -138,7 +138,8 @@ impl Inner {
             if needed > 0 && (bytes.len() as u64) < skip as u64 + needed {
                 return Err(Ok(()));
             }
-            bytes.slice(skip.min(bytes.len())..)
+            // What lies behind it may have come along.
+            bytes.slice(skip.min(bytes.len())..bytes.len().min(skip + record.packed as usize))
         } else {
             bytes.clone()
         };
