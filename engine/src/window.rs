@@ -107,7 +107,8 @@ impl Reading {
         let wake = signal.clone();
         loader.attach(view, Arc::new(move || wake.notify()));
         let tiles = layers.iter().flat_map(|layer| &layer.missing);
-        let wants: Vec<Want> = tiles.map(|&key| Want { class: Class::Background, ..Want::visible(key) }).collect();
+        // Behind what the screen lacks. Of lower classes nobody is woken when they come.
+        let wants: Vec<Want> = tiles.map(|&key| Want { class: Class::Finer, ..Want::visible(key) }).collect();
         loader.want(view, std::slice::from_ref(image), &wants);
         Self { image: image.info.id, loader, view, signal, layers }
     }

@@ -1,6 +1,7 @@
 //! Which tiles the device holds: least recently used go first when the byte budget is met.
 
-use nc_core::data::{ImageId, PlaneKey, Tile, TileKey};
+use nc_core::data::{ImageId, PlaneKey, TILE, Tile, TileKey};
+use nc_core::scene::ImageInfo;
 use nc_gpu::api::{DeviceError, RenderDevice};
 use std::collections::HashMap;
 
@@ -99,6 +100,26 @@ impl Residency {
                 self.evict(device, &TileKey { plane, ty, tx });
             }
         }
+    }
+
+    /// Evicts the tiles that the end of an axis cut in `before` and does not in `now`, which is the same image with more samples: they are
+    /// larger than they were.
+    pub fn retain_whole(&mut self, device: &mut dyn RenderDevice, before: &ImageInfo, now: &ImageInfo) {
+        let size = |image: &ImageInfo, level: u8, axis: u8| {
+            image.levels.get(usize::from(level)).and_then(|l| l.shape.get(usize::from(axis))).copied().unwrap_or(0)
+        };
+        // The number of the tile that was cut along an axis, if one was.
+        let cut = |plane: &PlaneKey, axis: u8| {
+            let (old, new) = (size(before, plane.level, axis), size(now, plane.level, axis));
+            (new > old && old % u64::from(TILE) != 0).then_some(old / u64::from(TILE))
+        };
+        let mut evicted = Vec::new();
+        for (plane, tiles) in self.planes.iter().filter(|(plane, _)| plane.image == now.id) {
+            let (row, col) = (cut(plane, plane.row_axis), cut(plane, plane.col_axis));
+            let cut = |&&(ty, tx): &&(u32, u32)| row == Some(u64::from(ty)) || col == Some(u64::from(tx));
+            evicted.extend(tiles.keys().filter(cut).map(|&(ty, tx)| TileKey { plane: *plane, ty, tx }));
+        }
+        evicted.iter().for_each(|key| self.evict(device, key));
     }
 
     /// Forgets everything, for a device that lost its tiles.

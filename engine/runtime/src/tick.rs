@@ -143,6 +143,8 @@ pub struct Viewer {
     roi: RoiPolicy,
     budgets: Budgets,
     epoch: Option<u64>,
+    /// As of the last tick.
+    dataset: Option<Arc<Dataset>>,
     live: Live,
     /// `live` as last committed.
     safe: Live,
@@ -169,6 +171,7 @@ impl Viewer {
             roi,
             budgets,
             epoch: None,
+            dataset: None,
             live: Live::of(state),
             safe: Live::of(state),
             keyframe: false,
@@ -243,6 +246,7 @@ impl Viewer {
         if self.epoch != Some(snapshot.epoch) {
             self.adopt(&snapshot, device);
         }
+        self.grow(&snapshot, device);
         let fresh = self.receive(arrivals, &snapshot, device, &mut outcome)?;
         let (Some(dataset), Some(source)) = (snapshot.dataset.clone(), source) else {
             outcome.batch = self.commit(&snapshot);
@@ -336,6 +340,20 @@ impl Viewer {
         self.thumbnails = Thumbnails::default();
         self.supply.adopt(device, snapshot.dataset.as_ref().map(|d| d.image.id));
         self.redraw();
+    }
+
+    /// The dataset may have grown: what its old end cut is to be loaded whole.
+    fn grow(&mut self, snapshot: &State, device: &mut dyn RenderDevice) {
+        let before = std::mem::replace(&mut self.dataset, snapshot.dataset.clone());
+        if let (Some(before), Some(now)) = (before, &self.dataset)
+            && !Arc::ptr_eq(&before, now)
+            && before.image.id == now.image.id
+        {
+            // What is asked for again is asked of the image as it is now.
+            self.supply.fail();
+            self.supply.residency().retain_whole(device, &before.image, &now.image);
+            self.redraw();
+        }
     }
 
     /// Takes what the loader brought; tells whether the picture may differ for it.

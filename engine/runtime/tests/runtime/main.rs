@@ -3,6 +3,7 @@
 
 mod ahead;
 mod levels;
+mod growing;
 mod modes;
 mod stand;
 mod supply;
