@@ -14,10 +14,11 @@ export const VIDEO = { width: 1280, height: 720 };
  * @param {string} binary
  * @param {string | null} data
  * @param {number} port of the viewer; 0 takes a free one
+ * @param {string[]} more flags
  * @returns {Promise<{url: string, port: number, stop: () => Promise<void>}>}
  */
-export async function serve(binary, data, port = 0) {
-  const flags = ["--state-port", 0, "--pixel-port", 0, "--http-port", port, "--width", VIDEO.width, "--height", VIDEO.height];
+export async function serve(binary, data, port = 0, more = []) {
+  const flags = ["--state-port", 0, "--pixel-port", 0, "--http-port", port, "--width", VIDEO.width, "--height", VIDEO.height, ...more];
   const child = spawn(binary, ["serve", ...(data === null ? [] : [data]), ...flags.map(String)], { stdio: ["ignore", "pipe", "pipe"] });
   const ended = once(child, "exit");
   let printed = "";

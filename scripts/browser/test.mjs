@@ -4,13 +4,14 @@
 //   node scripts/browser/test.mjs --binary target/release/napari-cuda --data golden --out /tmp/browser
 //
 // --data holds data/ and reference/data/; --out takes screenshots and is made if it is missing; --chromium names the browser;
-// --only F_yx does the images whose name holds that.
+// --only F_yx does the images whose name holds that, --only roles who may do what.
 
 import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { channels, letter, photograph, timeLapse } from "./checks.mjs";
 import { ViewerPage, launch } from "./page.mjs";
+import { watchersWatch } from "./roles.mjs";
 import { serve } from "./server.mjs";
 
 const { values: options } = parseArgs({
@@ -69,6 +70,10 @@ const browser = await launch(options.chromium);
 try {
   for (const one of [letter, photograph, timeLapse, channels].filter(({ image }) => image.includes(options.only))) {
     await suite(browser, one).catch((error) => check(`${one.image}: serve`, () => Promise.reject(error)));
+  }
+  if ("roles".includes(options.only)) {
+    const image = path.join(data[photograph.folder], photograph.image);
+    await check("roles: a watcher watches, whoever has the token drives", () => watchersWatch({ binary: options.binary, browser, image, out: options.out }));
   }
 } finally {
   await browser.close();

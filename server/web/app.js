@@ -26,6 +26,9 @@ const meter = new Meter();
 const notices = new Notices({ notice: at("notice"), message: at("message"), warnings: at("warnings") });
 let keyframeAsked = -Infinity;
 let trouble = unsupported();
+// Behind the "#", which browsers send to nobody: the token of `serve --drive token`.
+const token = new URLSearchParams(location.hash.slice(1)).get("token") ?? "";
+let watching = false;
 
 const video = new Video(canvas, {
   painted(packet) {
@@ -70,16 +73,24 @@ const connection = new Connection({
     viewer.answer(payload);
     if (payload.status === "rejected") notices.warn({ domain: "intent", severity: "warning", ...payload.error });
   },
+  role(role) {
+    watching = role === "observer";
+    document.body.dataset.role = role;
+    setText(at("role"), watching ? "watching" : "");
+    for (const id of ["controls", "layers", "dims", "mode", "fit"]) at(id).inert = watching;
+    viewer.forgetWishes();
+  },
   packet(message) {
     const now = performance.now();
     meter.arrive(message.byteLength, now);
     video.accept(message, now);
   },
-});
+}, token);
 
 const viewer = new Viewer(
   video,
   (scope, target, key, value) => {
+    if (watching) return null;
     const intentId = connection.intent(scope, target, key, value);
     if (intentId !== null) meter.sent(intentId, performance.now());
     return intentId;

@@ -4,6 +4,7 @@
 const PROTOCOL = 2;
 const TOPICS = ["notify.scene", "notify.layers", "notify.stream", "notify.dims", "notify.camera"];
 const BOUND_PIXEL = "x.bound_pixel";
+const ROLE = "x.role";
 const FIRST_RETRY_MS = 250;
 const LAST_RETRY_MS = 5000;
 const WELCOME_TIMEOUT_MS = 5000;
@@ -21,11 +22,13 @@ function channelUrl(path) {
  * @property {(status: {phase: "connecting" | "live" | "waiting", reason: string, retryMs: number}) => void} status
  * @property {(frame: {type: string, payload: object}) => void} notify every `notify.*` frame
  * @property {(payload: object) => void} answer the payload of every `ack.state`
+ * @property {(role: "driver" | "observer") => void} role whether this session may change anything; told anew by every session
  * @property {(message: ArrayBuffer) => void} packet every message of the pixel channel
  */
 
 export class Connection {
   #listener;
+  #token;
   #state = null;
   #pixel = null;
   #session = null;
@@ -37,9 +40,13 @@ export class Connection {
   #silenceMs = 0;
   #stopped = true;
 
-  /** @param {Listener} listener */
-  constructor(listener) {
+  /**
+   * @param {Listener} listener
+   * @param {string} token what the server asks of who may drive; empty for none
+   */
+  constructor(listener, token) {
     this.#listener = listener;
+    this.#token = token;
   }
 
   /** Whether the session is open. */
@@ -97,9 +104,10 @@ export class Connection {
     this.#send("session.hello", {
       protocols: [PROTOCOL],
       client: { name: "napari-cuda-web", version: "1", platform: navigator.userAgent },
-      features: Object.fromEntries([...TOPICS, BOUND_PIXEL].map((topic) => [topic, true])),
+      features: Object.fromEntries([...TOPICS, BOUND_PIXEL, ROLE].map((topic) => [topic, true])),
       // A whole snapshot is small and never stale, so the page resumes nothing.
       resume_tokens: { "notify.scene": null, "notify.layers": null, "notify.stream": null },
+      ...(this.#token && { auth: { type: "token", token: this.#token } }),
     });
   }
 
@@ -117,6 +125,7 @@ export class Connection {
     else if (type === "session.reject") this.#drop(`the server refused: ${payload.message}`);
     else if (type === "session.heartbeat") this.#send("session.ack", {});
     else if (type === "session.goodbye") this.#drop(payload.message ?? "the server said goodbye");
+    else if (type === ROLE) this.#listener.role(payload.role);
     else if (type === "ack.state") this.#listener.answer(payload);
     else if (type.startsWith("notify.")) this.#listener.notify(frame);
   }

@@ -81,10 +81,11 @@ impl EncodeOutput for Teller {
     }
 }
 
-/// Makes units that say nothing; breaks when told to.
+/// Makes units that say nothing; breaks or panics when told to.
 struct Double {
     first: bool,
     breaks: Arc<AtomicBool>,
+    panics: Arc<AtomicBool>,
     /// Makes no IDR but the first.
     stubborn: Arc<AtomicBool>,
 }
@@ -100,6 +101,7 @@ impl Encoder for Double {
         if self.breaks.swap(false, Ordering::SeqCst) {
             return Err(EncodeError::Failed { encoder: "double", reason: "told to".into() });
         }
+        assert!(!self.panics.swap(false, Ordering::SeqCst), "told to");
         let planes = frame.data.i420();
         assert_eq!(planes.y.len(), (CANVAS.width * CANVAS.height) as usize);
         let idr = (idr && !self.stubborn.load(Ordering::SeqCst)) || std::mem::take(&mut self.first);
@@ -154,6 +156,7 @@ struct Stage {
     signal: Arc<Signal>,
     stats: Arc<Stats>,
     break_encoder: Arc<AtomicBool>,
+    panic_encoder: Arc<AtomicBool>,
     stubborn: Arc<AtomicBool>,
     break_device: Arc<AtomicBool>,
     threads: RenderThread,
@@ -180,11 +183,11 @@ impl Stage {
             policy: LevelPolicy::default(),
             roi: RoiPolicy::default(),
         };
-        let stubborn = Arc::new(AtomicBool::new(false));
-        let (breaks, deaf) = (break_encoder.clone(), stubborn.clone());
+        let (panic_encoder, stubborn) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let (breaks, panics, deaf) = (break_encoder.clone(), panic_encoder.clone(), stubborn.clone());
         let open: OpenEncoder = Arc::new(move || {
             open()?;
-            Ok(Box::new(Double { first: true, breaks: breaks.clone(), stubborn: deaf.clone() }))
+            Ok(Box::new(Double { first: true, breaks: breaks.clone(), panics: panics.clone(), stubborn: deaf.clone() }))
         });
         let sources = Arc::new(SourceSlot::default());
         sources.put(ledger.state().epoch, Box::new(shelf));
@@ -198,7 +201,8 @@ impl Stage {
             Box::new(Teller(teller)),
             stats.clone(),
         );
-        Self { told, ledger, signal, stats, break_encoder, stubborn, break_device, threads: threads.unwrap() }
+        let threads = threads.unwrap();
+        Self { told, ledger, signal, stats, break_encoder, panic_encoder, stubborn, break_device, threads }
     }
 
     fn intend(&self, scope: &str, target: &str, key: &str, value: serde_json::Value) {
@@ -246,6 +250,25 @@ fn an_encoder_that_breaks_is_replaced_at_once_and_its_successor_starts_with_an_i
     let (frame, _) = stage.await_frame();
     assert!(frame.unit.idr);
     assert_eq!(stage.stats.encoder_resets.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn the_newest_picture_outlives_a_panic_of_the_encode_thread() {
+    let stage = Stage::start(|| Ok(()));
+    stage.threads.encode().set_viewers(1);
+    stage.await_frame();
+    stage.intend("dims", "z", "index", json!(1));
+    let op = stage.ledger.state().scene.op_seq;
+    while stage.await_frame().0.op < op {}
+    stage.panic_encoder.store(true, Ordering::SeqCst);
+    // No new picture comes: what is encoded next can only be the one of before.
+    stage.threads.encode().request_idr();
+    let panicked = || !stage.panic_encoder.load(Ordering::SeqCst);
+    let next = stage.await_told(|told| match told {
+        Told::Frame(frame, _) if panicked() && frame.unit.idr => Some(frame),
+        _ => None,
+    });
+    assert_eq!(next.op, op);
 }
 
 /// Time that the calling thread has spent on a processor, in hundredths of a second.
