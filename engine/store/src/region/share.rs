@@ -10,7 +10,7 @@ const SHARES_PER_THREAD: usize = 8;
 /// Pieces of output beyond which it is not.
 const MOST_PIECES: u64 = 1 << 18;
 
-/// A box of samples of a level. It has one axis of length 1 in front if the level has but one, so that there are always two.
+/// A box of samples of a level, which has at least two axes.
 #[derive(Debug)]
 pub(super) struct Region {
     pub(super) level: usize,
@@ -20,8 +20,6 @@ pub(super) struct Region {
     shape: Vec<u64>,
     /// Samples of a full chunk per axis.
     chunk: Vec<u64>,
-    /// Whether the first axis is the level's own.
-    padded: bool,
     /// The axis along which the output is cut first: those before it have one sample.
     outer: usize,
 }
@@ -30,7 +28,7 @@ impl Region {
     pub(super) fn new(info: &ImageInfo, level: usize, start: &[u64], shape: &[u64], bytes: usize) -> Result<Self, String> {
         let at = info.levels.get(level).ok_or_else(|| format!("there are {} levels", info.levels.len()))?;
         let axes = at.shape.len();
-        if start.len() != axes || shape.len() != axes || axes == 0 || axes > MAX_AXES {
+        if start.len() != axes || shape.len() != axes || !(2..=MAX_AXES).contains(&axes) {
             return Err(format!("the image has {axes} axes"));
         }
         let within = |axis: usize| start[axis].checked_add(shape[axis]).is_some_and(|end| end <= at.shape[axis]);
@@ -42,16 +40,13 @@ impl Region {
         if needed != Some(bytes as u64) {
             return Err(format!("there is room for {bytes} bytes"));
         }
-        let padded = axes == 1;
-        let extended = |values: &[u64], one: u64| if padded { [&[one], values].concat() } else { values.to_vec() };
-        let shape = extended(shape, 1);
         let outer = shape.iter().position(|&n| n > 1).unwrap_or(0).min(shape.len() - 2);
-        Ok(Self { level, element, start: extended(start, 0), shape, chunk: extended(&at.chunk, 1), padded, outer })
+        Ok(Self { level, element, start: start.to_vec(), shape: shape.to_vec(), chunk: at.chunk.clone(), outer })
     }
 
     /// Axes of the level.
     pub(super) fn axes(&self) -> usize {
-        self.shape.len() - usize::from(self.padded)
+        self.shape.len()
     }
 
     /// Chunks that the box touches along an axis.
@@ -67,28 +62,25 @@ impl Region {
         from..to
     }
 
-    /// Where a chunk meets the box. `coords`: as the level names it.
+    /// Where a chunk meets the box.
     pub(super) fn cut(&self, coords: &[u64]) -> Cut {
         let mut cut = Cut { axes: self.shape.len(), element: self.element, ..Cut::default() };
-        for axis in 0..cut.axes {
-            let coord = if self.padded { if axis == 0 { 0 } else { coords[0] } } else { coords[axis] };
+        for (axis, &coord) in coords.iter().enumerate() {
             let given = self.given(axis, coord);
             cut.full[axis] = self.chunk[axis] as usize;
             cut.from[axis] = (self.start[axis] + given.start - coord * self.chunk[axis]) as usize;
             cut.to[axis] = given.start as usize;
             cut.len[axis] = (given.end - given.start) as usize;
         }
-        cut.padded = self.padded;
         cut
     }
 }
 
-/// Where a chunk meets a box; one more axis in front if the level has but one.
+/// Where a chunk meets a box.
 #[derive(Debug, Default)]
 pub(super) struct Cut {
     pub(super) axes: usize,
     element: usize,
-    padded: bool,
     /// Samples of a full chunk.
     full: [usize; MAX_AXES],
     /// First sample that is taken, counted within the chunk.
@@ -113,8 +105,7 @@ impl Cut {
     /// Whether a chunk of `shape` has all samples.
     pub(super) fn fits(&self, shape: Shape) -> bool {
         let sizes = shape.sizes();
-        let own = usize::from(self.padded)..self.axes;
-        sizes.len() == own.len() && own.zip(sizes).all(|(axis, &size)| self.from[axis] + self.len[axis] <= size as usize)
+        sizes.len() == self.axes && sizes.iter().enumerate().all(|(axis, &n)| self.from[axis] + self.len[axis] <= n as usize)
     }
 
     /// Elements from one sample to the next, along each axis of a chunk of `shape`.
@@ -122,8 +113,7 @@ impl Cut {
         let mut strides = [1; MAX_AXES];
         let sizes = shape.sizes();
         for axis in (0..self.axes - 1).rev() {
-            let next = axis + 1 - usize::from(self.padded);
-            strides[axis] = strides[axis + 1] * sizes[next] as usize;
+            strides[axis] = strides[axis + 1] * sizes[axis + 1] as usize;
         }
         strides
     }
@@ -195,17 +185,15 @@ impl Item<'_> {
 
     /// Sets `coords` to the first chunk.
     pub(super) fn first_chunk(&self, region: &Region, coords: &mut [u64]) {
-        let own = usize::from(region.padded);
         for (axis, coord) in coords.iter_mut().enumerate() {
-            *coord = self.range(region, axis + own).start;
+            *coord = self.range(region, axis).start;
         }
     }
 
     /// Sets `coords` to the chunk after it; `false` if that was the last.
     pub(super) fn next_chunk(&self, region: &Region, coords: &mut [u64]) -> bool {
-        let own = usize::from(region.padded);
         for (axis, coord) in coords.iter_mut().enumerate().rev() {
-            let range = self.range(region, axis + own);
+            let range = self.range(region, axis);
             *coord += 1;
             if *coord < range.end {
                 return true;

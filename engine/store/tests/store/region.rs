@@ -73,7 +73,6 @@ fn samples() -> Vec<Sample> {
             &[4, 1, 4, 4, 4],
             shards(&[1, 1, 2, 4, 2], json!([bytes("little"), blosc("shuffle")])),
         ),
-        ("a line", &[50], &[8], json!([bytes("little"), zstd])),
         ("a plane", &[20, 30], &[8, 7], json!([bytes("little"), zstd])),
     ];
     let made = cases.into_iter().map(|(name, shape, chunk, codecs)| {
