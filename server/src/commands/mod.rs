@@ -1,29 +1,24 @@
 //! The commands that clients may call (PROTOCOL §7). Only what is listed here is offered in the welcome.
 //!
-//! What a command does at once is done by the task that read it; what may take time, such as looking at files, on a thread of its own,
-//! while the client goes on. Each client may wait for one such command, and [`AT_WORK`] may be at work for all together. May touch
-//! files within `paths`' root; must never know sockets.
+//! What a command does at once is done by the task that read it; what may take time, such as looking at files, on a thread of its own
+//! (`lanes`), while the client goes on. May touch files within `paths`' root; must never know sockets.
 
 mod keyframe;
+mod lanes;
 mod listdir;
 mod load;
 pub(crate) mod paths;
 
 use crate::hub::Hub;
-use crate::locked;
+use lanes::{Job, Lane, Lanes};
 use nc_engine::api::ClientId;
 use nc_protocol::Kind;
 use nc_protocol::command::{Call, CommandError, ErrorStatus, Reply, ReplyStatus};
 use paths::{Refused, Root};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::debug;
-
-/// Commands that may be at work aside, of all clients together.
-const AT_WORK: usize = 4;
 
 /// A command's name and what it does.
 struct Command {
@@ -36,11 +31,7 @@ enum Work {
     /// At once; it never waits.
     Now(fn(&Hub) -> Outcome),
     /// Aside, because it may wait for files. Not for those who only watch.
-    Aside {
-        run: fn(&Hub, &Call) -> Outcome,
-        /// Whether one waits for another's end before it begins.
-        one_by_one: bool,
-    },
+    Aside { run: fn(&Hub, &Call) -> Outcome, lane: Lane },
 }
 
 /// What came of a command.
@@ -83,8 +74,8 @@ impl Failure {
 
 const COMMANDS: &[Command] = &[
     Command { name: "napari.pixel.request_keyframe", work: Work::Now(keyframe::run) },
-    Command { name: "fs.listdir", work: Work::Aside { run: listdir::run, one_by_one: false } },
-    Command { name: "napari.load_zarr", work: Work::Aside { run: load::run, one_by_one: true } },
+    Command { name: "fs.listdir", work: Work::Aside { run: listdir::run, lane: Lane::Look } },
+    Command { name: "napari.load_zarr", work: Work::Aside { run: load::run, lane: Lane::Open } },
 ];
 
 /// The names of all commands.
@@ -96,37 +87,12 @@ pub(crate) fn names() -> Vec<String> {
 pub(crate) struct Commands {
     /// Where clients may look around.
     pub(crate) root: Root,
-    /// Clients that wait for the answer of a command aside.
-    waiting: Mutex<BTreeSet<ClientId>>,
-    places: Arc<Semaphore>,
-    /// Held by the command that works one by one.
-    turn: tokio::sync::Mutex<()>,
+    lanes: Arc<Lanes>,
 }
 
 impl Commands {
     pub(crate) fn new(root: Root) -> Self {
-        Self { root, waiting: Mutex::default(), places: Arc::new(Semaphore::new(AT_WORK)), turn: tokio::sync::Mutex::default() }
-    }
-}
-
-/// A client that waits for the answer of a command aside. Dropped, it may call another.
-struct Caller {
-    hub: Arc<Hub>,
-    client: ClientId,
-}
-
-impl Caller {
-    /// The client with one of the places to work, if it waits for nothing yet and there is a place.
-    fn admitted(hub: &Arc<Hub>, client: ClientId) -> Option<(Self, OwnedSemaphorePermit)> {
-        let commands = hub.commands();
-        let place = Arc::clone(&commands.places).try_acquire_owned().ok()?;
-        locked(&commands.waiting).insert(client).then(|| (Self { hub: Arc::clone(hub), client }, place))
-    }
-}
-
-impl Drop for Caller {
-    fn drop(&mut self) {
-        locked(&self.hub.commands().waiting).remove(&self.client);
+        Self { root, lanes: Arc::default() }
     }
 }
 
@@ -141,48 +107,31 @@ pub(crate) fn run(hub: &Arc<Hub>, client: ClientId, frame_id: String, call: Call
             Ok(done) => reply(hub, client, frame_id, done.result),
             Err(failure) => fail(hub, client, frame_id, failure),
         },
-        Work::Aside { .. } if !hub.may_drive(client) => {
-            fail(hub, client, frame_id, Failure::new("command.forbidden", "this session only watches"));
-        }
-        Work::Aside { run, one_by_one } => match (Caller::admitted(hub, client), Handle::try_current()) {
-            (Some((caller, place)), Ok(runtime)) => {
-                runtime.spawn(aside(caller, place, frame_id, call, run, one_by_one));
+        Work::Aside { run, lane } => match (allowed(hub, client), Handle::try_current()) {
+            (Err(forbidden), _) => fail(hub, client, frame_id, forbidden),
+            (Ok(()), Ok(runtime)) => {
+                let (worker, teller) = (Arc::clone(hub), Arc::clone(hub));
+                // Who drives may have changed while it waited; and while it worked, which counts before anything is shown.
+                let work = move || {
+                    allowed(&worker, client)?;
+                    let done = run(&worker, &call)?;
+                    allowed(&worker, client)?;
+                    Ok(done)
+                };
+                let tell = move |answer| match answer {
+                    Ok(result) => reply(&teller, client, frame_id, result),
+                    Err(failure) => fail(&teller, client, frame_id, failure),
+                };
+                hub.commands().lanes.enter(&runtime, client, lane, Job::new(work, tell));
             }
-            _ => fail(hub, client, frame_id, Failure::new("command.retryable", "too many commands at work")),
+            (Ok(()), Err(_)) => fail(hub, client, frame_id, Failure::new("command.retryable", "the server is going down")),
         },
     }
 }
 
-async fn aside(
-    caller: Caller,
-    place: OwnedSemaphorePermit,
-    frame_id: String,
-    call: Call,
-    run: fn(&Hub, &Call) -> Outcome,
-    one_by_one: bool,
-) {
-    let (hub, client, name) = (Arc::clone(&caller.hub), caller.client, call.command.clone());
-    let turn = if one_by_one { Some(hub.commands().turn.lock().await) } else { None };
-    let worker = Arc::clone(&hub);
-    // A panic shows as an error of the join; the panic hook has reported it.
-    let (answer, after) = match tokio::task::spawn_blocking(move || run(&worker, &call)).await {
-        Ok(Ok(Done { result, after })) => (Ok(result), after),
-        Ok(Err(failure)) => (Err(failure), None),
-        Err(_) => (Err(Failure::new("command.retryable", "command handler raised an exception")), None),
-    };
-    // Given up before the answer is said: whoever has it may call again at once.
-    drop(caller);
-    let held = after.is_some().then_some((place, turn));
-    match answer {
-        Ok(result) => reply(&hub, client, frame_id, result),
-        Err(failure) => fail(&hub, client, frame_id, failure),
-    }
-    if let Some(after) = after
-        && let Err(panic) = tokio::task::spawn_blocking(after).await
-    {
-        tracing::error!(%panic, command = name, "a command that was answered did not end well");
-    }
-    drop(held);
+/// Whether the client may have commands done for it.
+fn allowed(hub: &Hub, client: ClientId) -> Result<(), Failure> {
+    if hub.may_drive(client) { Ok(()) } else { Err(Failure::new("command.forbidden", "this session only watches")) }
 }
 
 fn reply(hub: &Hub, client: ClientId, in_reply_to: String, result: Option<Value>) {
