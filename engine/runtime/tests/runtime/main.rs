@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used)] // a test that stops is a test that tells
 
 mod ahead;
-mod levels;
 mod growing;
+mod levels;
 mod modes;
 mod stand;
 mod supply;
