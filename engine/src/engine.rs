@@ -6,6 +6,7 @@ use nc_core::data::budget::{TILE_SHARE, default_cache_bytes};
 use nc_core::data::{Budgets, DeviceMemory, Hardware, ImageId, Overrides};
 use nc_core::ledger::InvariantError;
 use nc_gpu::DeviceChoice;
+use nc_store::place::{Location, PlaceOptions, Places};
 use nc_store::{Image, Loader, LoaderConfig, LoaderStats, OpenError, ViewId};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -59,16 +60,22 @@ pub enum EngineError {
 pub struct Engine {
     config: EngineConfig,
     loader: Loader,
+    places: Arc<Places>,
     next_image: Arc<AtomicU32>,
     next_view: Arc<AtomicU32>,
 }
 
 impl Engine {
-    /// Starts the loader threads.
+    /// Starts the loader threads. Remote places are read without credentials.
     pub fn new(config: EngineConfig) -> Self {
+        Self::with_places(config, PlaceOptions::default())
+    }
+
+    /// The same, with all that remote places need to know.
+    pub fn with_places(config: EngineConfig, places: PlaceOptions) -> Self {
         let cache_bytes = config.cache_bytes - config.cache_bytes / TILE_SHARE;
         let loader = Loader::new(LoaderConfig { threads: config.loader_threads, cache_bytes });
-        Self { config, loader, next_image: Arc::default(), next_view: Arc::default() }
+        Self { config, loader, places: Arc::new(Places::new(places)), next_image: Arc::default(), next_view: Arc::default() }
     }
 
     fn image_id(&self) -> ImageId {
@@ -77,7 +84,12 @@ impl Engine {
 
     /// Opens the image at `location`; reads metadata only.
     pub fn open(&self, location: &str) -> Result<Image, OpenError> {
-        nc_store::open(location, self.image_id())
+        self.open_at(&Location::parse(location)?)
+    }
+
+    /// The same, of a location that was understood already.
+    pub fn open_at(&self, location: &Location) -> Result<Image, OpenError> {
+        nc_store::open_at(&self.places.find(location)?, self.image_id())
     }
 
     /// The procedural demo image.

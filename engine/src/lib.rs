@@ -16,6 +16,11 @@ pub mod testing;
 mod watch;
 mod window;
 
+/// Where images lie, and how remote places are reached.
+pub mod places {
+    pub use nc_store::place::{Location, PlaceErrorKind, PlaceOptions, Secret, Timeouts};
+}
+
 pub use engine::{Engine, EngineConfig, EngineError};
 pub use load::{LoadError, Prepared};
 pub use nc_gpu::DeviceChoice;

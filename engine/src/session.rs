@@ -18,6 +18,7 @@ use nc_gpu::api::{DeviceInfo, EncoderConfig};
 use nc_gpu::codec::open_encoder;
 use nc_runtime::{EncodeConfig, RenderConfig, RenderThread, SourceSlot, Stats, WatchdogState, conclude, supervised};
 use nc_store::Image;
+use nc_store::place::Location;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
@@ -158,8 +159,16 @@ impl Session {
     /// # Errors
     /// When it does not open; the session is as it was.
     pub fn prepare(&self, location: &str) -> Result<Prepared, LoadError> {
+        self.prepare_at(&Location::parse(location).map_err(LoadError::Open)?)
+    }
+
+    /// The same, of a location that was understood already.
+    ///
+    /// # Errors
+    /// As [`Self::prepare`].
+    pub fn prepare_at(&self, location: &Location) -> Result<Prepared, LoadError> {
         let received = Instant::now();
-        self.prepared(self.inner.engine.open(location)?, received)
+        self.prepared(self.inner.engine.open_at(location)?, received)
     }
 
     /// Like [`Self::prepare`], of an image that is open.

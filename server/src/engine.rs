@@ -5,6 +5,7 @@ pub use nc_engine::LoadError;
 use nc_engine::WatchdogState;
 use nc_engine::api::scene::AppliedView;
 use nc_engine::api::{OpTrace, RawIntent, StreamConfig};
+use nc_engine::places::Location;
 use nc_protocol::extension::Latency;
 use std::sync::Arc;
 use std::time::Instant;
@@ -37,7 +38,7 @@ pub trait Engine: Send + Sync + 'static {
     ///
     /// # Errors
     /// When it does not open; everything is as it was.
-    fn prepare(&self, location: &str) -> Result<Box<dyn Prepared>, LoadError>;
+    fn prepare(&self, location: &Location) -> Result<Box<dyn Prepared>, LoadError>;
 
     /// The view as last applied.
     fn view(&self) -> Arc<AppliedView>;

@@ -5,6 +5,7 @@ use crate::metrics::{Histogram, Metrics};
 use nc_engine::api::data::lod::LevelReason;
 use nc_engine::api::scene::AppliedView;
 use nc_engine::api::{OpTrace, RawIntent, Step, StreamConfig};
+use nc_engine::places::Location;
 use nc_engine::{LoaderStats, Session, Stage, Summary};
 use nc_protocol::extension::Latency;
 use std::sync::Arc;
@@ -36,8 +37,8 @@ impl Engine for Session {
         Session::traced(self, ops);
     }
 
-    fn prepare(&self, location: &str) -> Result<Box<dyn Prepared>, LoadError> {
-        Session::prepare(self, location).map(|prepared| Box::new(prepared) as Box<dyn Prepared>)
+    fn prepare(&self, location: &Location) -> Result<Box<dyn Prepared>, LoadError> {
+        Session::prepare_at(self, location).map(|prepared| Box::new(prepared) as Box<dyn Prepared>)
     }
 
     fn view(&self) -> Arc<AppliedView> {

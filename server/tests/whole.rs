@@ -81,7 +81,7 @@ impl Engine for Whole {
 
     fn traced(&self, _ops: &[OpTrace]) {}
 
-    fn prepare(&self, _location: &str) -> Result<Box<dyn Prepared>, LoadError> {
+    fn prepare(&self, _location: &nc_engine::places::Location) -> Result<Box<dyn Prepared>, LoadError> {
         unreachable!("no client of these programs calls a command")
     }
 

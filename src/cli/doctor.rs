@@ -1,7 +1,7 @@
 //! `napari-cuda doctor`: what this machine can do, what would be chosen and why.
 
 use super::limits::LimitArgs;
-use super::{Failure, print, serve};
+use super::{Failure, print};
 use nc_engine::EngineConfig;
 use nc_engine::api::data::budget::default_cache_bytes;
 use nc_engine::api::data::{Budgets, DeviceMemory};
@@ -20,7 +20,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
-    let limits = Limits::resolve(args.limits.into(), serve::environment).map_err(Failure::input)?;
+    let limits = Limits::resolve(args.limits.into(), super::environment).map_err(Failure::input)?;
     let found = probe();
     let nasm = nc_engine::nasm_built();
     let room = Room::of(&found, limits);

@@ -1,22 +1,26 @@
 //! `napari-cuda info`: what an image holds, from its metadata.
 
-use super::{Failure, print};
+use super::{Failure, environment, places, print};
 use nc_engine::api::data::DType;
 use nc_engine::api::scene::ImageInfo;
 use nc_engine::{DeviceChoice, Engine, EngineConfig};
+use nc_server::config::Places;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// OME-Zarr image or zarr array
+    /// OME-Zarr image or zarr array: a path or a URL, of a folder or of a zip archive
     data: String,
+    #[command(flatten)]
+    places: places::PlaceArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    let engine =
-        Engine::new(EngineConfig { device: DeviceChoice::Cpu, cache_bytes: 0, loader_threads: 1, ..EngineConfig::default() });
+    let places = Places::resolve(args.places.clone().into(), environment).map_err(Failure::input)?;
+    let config = EngineConfig { device: DeviceChoice::Cpu, cache_bytes: 0, loader_threads: 1, ..EngineConfig::default() };
+    let engine = Engine::with_places(config, places::options(&places));
     let image = engine.open(&args.data).map_err(Failure::input)?;
     let text = match args.json {
         true => serde_json::to_string_pretty(&*image.info).map_err(Failure::machine)?,

@@ -4,6 +4,7 @@ pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod info;
 mod limits;
+pub(crate) mod places;
 pub(crate) mod serve;
 
 use clap::{Parser, Subcommand};
@@ -58,6 +59,12 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::machine(error)),
         _ => Ok(()),
     }
+}
+
+/// The process environment, handed to the configuration, which alone knows what to ask for.
+#[expect(clippy::disallowed_methods, reason = "this is where the environment enters the configuration")]
+pub(crate) fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// Messages of libraries may hold line breaks; people and log collectors get one line.

@@ -1,10 +1,10 @@
 //! `napari-cuda serve`: bind, open, start, serve until told to stop.
 
 use super::limits::LimitArgs;
-use super::{Failure, print};
+use super::{Failure, environment, places, print};
 use nc_engine::api::data::CanvasSize;
 use nc_engine::api::data::budget::default_cache_bytes;
-use nc_engine::{DeviceChoice, Engine, EngineConfig, SessionConfig, machine};
+use nc_engine::{DeviceChoice, Engine, EngineConfig, Image, SessionConfig, machine};
 use nc_server::ambient::SystemAmbient;
 use nc_server::config::{Config, DataSource, Device, Flags};
 use nc_server::{Bound, Server};
@@ -18,7 +18,7 @@ const LAST_COMMANDS: Duration = Duration::from_secs(2);
 /// What can be typed. Values are checked, with those of the environment, by `nc_server::config`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// OME-Zarr image or zarr array to serve; without it, or --demo, an idle scene
+    /// OME-Zarr image or zarr array to serve: a path or a URL, of a folder or of a zip archive; without it, or --demo, an idle scene
     data: Option<String>,
     /// Serve a procedural image that needs no files
     #[arg(long)]
@@ -73,6 +73,8 @@ pub(crate) struct Args {
     /// How much is logged: error, warn, info, debug or trace [default: info]
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
+    #[command(flatten)]
+    places: places::PlaceArgs,
 }
 
 impl From<Args> for Flags {
@@ -97,6 +99,7 @@ impl From<Args> for Flags {
             drive: args.drive,
             drive_token: args.drive_token,
             log_level: args.log_level,
+            places: args.places.into(),
         }
     }
 }
@@ -111,14 +114,8 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     served
 }
 
-/// The process environment, handed to the configuration, which alone knows what to ask for.
-#[expect(clippy::disallowed_methods, reason = "this is where the environment enters the configuration")]
-pub(super) fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok()
-}
-
 fn log_to_stderr(config: &Config) {
-    let filter = tracing_subscriber::EnvFilter::new(config.log_level.value.name());
+    let filter = tracing_subscriber::EnvFilter::new(config.log_level.value.filter());
     let colors = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colors).with_target(false).init();
 }
@@ -132,18 +129,20 @@ async fn serve(config: &Config) -> Result<(), Failure> {
         Device::Gl => DeviceChoice::Gl,
     };
     let (limits, memory) = (&config.limits, machine::memory());
-    let engine = Engine::new(EngineConfig {
+    let engine = EngineConfig {
         device,
         cache_bytes: limits.cache_bytes.value.unwrap_or_else(|| default_cache_bytes(memory.at_hand())),
         // One core stays free for render and encode.
         loader_threads: cores.saturating_sub(1).max(1),
         memory: memory.limit(),
         overrides: limits.overrides(),
-    });
+    };
+    let engine = Engine::with_places(engine, places::options(&config.places));
     let image = match &config.data.value {
         DataSource::None => None,
         DataSource::Demo => Some(engine.demo()),
-        DataSource::Path(path) => Some(engine.open(&path.to_string_lossy()).map_err(Failure::input)?),
+        DataSource::Path(path) => Some(open(&engine, path.to_string_lossy().into_owned()).await?),
+        DataSource::Url(url) => Some(open(&engine, url.expose().to_owned()).await?),
     };
     let session = SessionConfig {
         canvas: CanvasSize { width: config.width.value, height: config.height.value },
@@ -158,6 +157,13 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     announce(&server.bound())?;
     server.run(Arc::new(session), shutdown()).await;
     Ok(())
+}
+
+/// Opens what is to be served, on a thread that may wait for disk and network.
+async fn open(engine: &Engine, location: String) -> Result<Image, Failure> {
+    let engine = engine.clone();
+    let opened = tokio::task::spawn_blocking(move || engine.open(&location)).await.map_err(Failure::machine)?;
+    opened.map_err(Failure::input)
 }
 
 /// The link goes to standard output, where a script finds it; the log goes to standard error.

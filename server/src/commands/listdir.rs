@@ -1,6 +1,6 @@
 //! `fs.listdir`: a directory for a file dialog.
 
-use super::paths::Place;
+use super::paths::{Place, shown as shown_url};
 use super::{Done, Failure, Outcome, argument};
 use crate::hub::Hub;
 use nc_engine::browse::{self, Entry, Listing};
@@ -28,7 +28,7 @@ pub(super) fn run(hub: &Hub, call: &Call) -> Outcome {
     let suffixes = suffixes(argument(call, "only"))?;
     let (folder, root) = match hub.commands().root.admit(path).map_err(|refused| Failure::refused(refused, path))? {
         Place::Local { path, root } => (path, root),
-        Place::Url(_) => return Err(Failure::at("fs.not_found", format!("{path}: URLs cannot be listed"), path)),
+        Place::Url(_) => return Err(Failure::at("fs.not_found", format!("{}: URLs cannot be listed", shown_url(path)), path)),
     };
     match browse::list(root, &folder, show_hidden, &suffixes) {
         Ok(listing) => Ok(Done { result: Some(shown(&folder, listing)), after: None }),

@@ -59,15 +59,16 @@ impl Failure {
         Self { code, message: message.into(), details: None }
     }
 
-    /// Of what lies at `path`, as the client may know it.
+    /// Of what lies at `path`, as the client may know it: details go to whoever asked. The message is logged, so it holds no URL.
     fn at(code: &'static str, message: impl Into<String>, path: &str) -> Self {
         Self { details: Some(json!({ "path": path })), ..Self::new(code, message) }
     }
 
     fn refused(refused: Refused, path: &str) -> Self {
+        let shown = paths::shown(path);
         match refused {
-            Refused::Missing => Self::at("fs.not_found", format!("{path}: no such file or directory"), path),
-            Refused::Forbidden => Self::at("fs.forbidden", format!("{path}: outside of what this server may show"), path),
+            Refused::Missing => Self::at("fs.not_found", format!("{shown}: no such file or directory"), path),
+            Refused::Forbidden => Self::at("fs.forbidden", format!("{shown}: outside of what this server may show"), path),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! that leads out is refused whatever lies behind it.
 
 use crate::config::{Config, DataSource};
+use nc_engine::places::{Location, Secret};
 use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
 
@@ -15,7 +16,7 @@ pub(crate) struct Root {
     /// The same without links; `None` if there is nothing to reach.
     real: Option<PathBuf>,
     /// Beginnings of URLs.
-    prefixes: Vec<String>,
+    prefixes: Vec<Secret>,
 }
 
 /// Something that a client may have.
@@ -25,11 +26,15 @@ pub(crate) enum Place<'a> {
     Local {
         /// Absolute and without links.
         path: PathBuf,
+        /// Of an archive, what in it; else empty.
+        inside: PathBuf,
+        /// Which of several images of a group.
+        pick: Option<String>,
         /// The directory that it lies in or is, likewise.
         root: &'a Path,
     },
-    /// A URL, as it was given.
-    Url(String),
+    /// A URL, with nothing that it could lead to but what is allowed.
+    Remote(Location),
 }
 
 /// Why a client may not have it.
@@ -54,7 +59,7 @@ impl Root {
                 let image = normal(&std::path::absolute(image)?);
                 (image.parent().unwrap_or(&image).to_path_buf(), false)
             }
-            (None, DataSource::None | DataSource::Demo) => (normal(&std::path::absolute(".")?), false),
+            (None, DataSource::None | DataSource::Demo | DataSource::Url(_)) => (normal(&std::path::absolute(".")?), false),
         };
         match named.canonicalize() {
             Ok(real) if real.is_dir() => Ok(Self { named, real: Some(real), prefixes }),
@@ -73,13 +78,39 @@ impl Root {
     /// What `given` names: a URL, an absolute path, or one relative to the root.
     pub(crate) fn admit(&self, given: &str) -> Result<Place<'_>, Refused> {
         if is_url(given) {
-            let allowed = !climbs(given) && self.prefixes.iter().any(|prefix| begins(given, prefix));
-            return if allowed { Ok(Place::Url(given.to_owned())) } else { Err(Refused::Forbidden) };
+            let allowed = !climbs(given) && self.prefixes.iter().any(|prefix| begins(given, prefix.expose()));
+            // Files have paths, whatever is allowed of URLs.
+            let location = Location::parse(given).ok().filter(|location| allowed && location.path().is_none());
+            return location.map(|location| Place::Remote(location.within(&self.prefixes))).ok_or(Refused::Forbidden);
         }
+        match (self.local(given), given.rsplit_once('#')) {
+            // A name may hold the sign, too; it comes first.
+            (Err(Refused::Missing), Some((path, chosen))) if !chosen.is_empty() && !chosen.contains('/') => {
+                let (path, inside, root) = self.local(path)?;
+                Ok(Place::Local { path, inside, pick: Some(chosen.to_owned()), root })
+            }
+            (found, _) => found.map(|(path, inside, root)| Place::Local { path, inside, pick: None, root }),
+        }
+    }
+
+    /// A path that exists, what is meant inside of it if it is an archive, and the root.
+    fn local(&self, given: &str) -> Result<(PathBuf, PathBuf, &Path), Refused> {
         let real = self.real.as_ref().ok_or(Refused::Forbidden)?;
         let wanted = normal(&self.named.join(given));
-        let inside = wanted.strip_prefix(&self.named).or_else(|_| wanted.strip_prefix(real)).map_err(|_| Refused::Forbidden)?;
-        Ok(Place::Local { path: descend(real, inside)?, root: real })
+        let below = wanted.strip_prefix(&self.named).or_else(|_| wanted.strip_prefix(real)).map_err(|_| Refused::Forbidden)?;
+        match descend(real, below) {
+            Err(Refused::Missing) => {
+                // By the same door: a link on the way to an archive is looked at, too.
+                let archive = below.ancestors().skip(1).find_map(|above| {
+                    let path = descend(real, above).ok()?;
+                    (path.is_file() && is_archive(&path)).then_some((path, above))
+                });
+                let (path, above) = archive.ok_or(Refused::Missing)?;
+                let inside = below.strip_prefix(above).map_err(|_| Refused::Missing)?;
+                Ok((path, inside.to_path_buf(), real))
+            }
+            found => Ok((found?, PathBuf::new(), real)),
+        }
     }
 }
 
@@ -128,6 +159,21 @@ fn normal(path: &Path) -> PathBuf {
         }
     }
     normal
+}
+
+/// Whether a file may be opened as an archive.
+fn is_archive(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("zip") || ending.eq_ignore_ascii_case("ozx"))
+}
+
+/// What may be told, and logged, of something that a client named: a path as it is, of a URL its kind and the last name.
+pub(super) fn shown(given: &str) -> String {
+    match given.split_once("://") {
+        Some((scheme, _)) if is_url(given) => {
+            Location::parse(given).map_or_else(|_| format!("{scheme}://…"), |location| location.redacted())
+        }
+        _ => given.to_owned(),
+    }
 }
 
 /// `scheme://` and anything.

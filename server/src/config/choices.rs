@@ -37,4 +37,13 @@ impl LogLevel {
             Self::Trace => "trace",
         }
     }
+
+    /// What a subscriber may show: our own crates at this level, and nothing of others. Libraries that fetch from remote places write
+    /// URLs, with signatures and keys, at every level from "info" on.
+    pub fn filter(self) -> String {
+        let ours =
+            ["napari_cuda", "nc_server", "nc_engine", "nc_runtime", "nc_gpu", "nc_store", "nc_core", "nc_protocol", "level"];
+        let ours = ours.map(|target| format!("{target}={}", self.name()));
+        format!("off,{}", ours.join(","))
+    }
 }

@@ -1,6 +1,7 @@
 //! What is served, and what clients may open besides.
 
 use super::{ConfigError, Origin, Setting, set};
+use nc_engine::places::Secret;
 use std::path::PathBuf;
 
 /// What to serve.
@@ -10,8 +11,19 @@ pub enum DataSource {
     None,
     /// The procedural demo.
     Demo,
-    /// An image at a path.
+    /// An image at a path, or in an archive there.
     Path(PathBuf),
+    /// An image at a URL.
+    Url(Secret),
+}
+
+impl DataSource {
+    fn named(text: String) -> Self {
+        match text.split_once("://") {
+            Some((scheme, _)) if !scheme.is_empty() && !scheme.contains('/') => Self::Url(Secret::new(text)),
+            _ => Self::Path(text.into()),
+        }
+    }
 }
 
 pub(super) fn data_source(
@@ -22,10 +34,10 @@ pub(super) fn data_source(
     const VARIABLE: &str = "NAPARI_CUDA_ZARR_PATH";
     Ok(match (path, demo) {
         (Some(_), true) => return Err(ConfigError::DataAndDemo),
-        (Some(path), false) => Setting { value: DataSource::Path(path.into()), origin: Origin::Flag("DATA") },
+        (Some(path), false) => Setting { value: DataSource::named(path), origin: Origin::Flag("DATA") },
         (None, true) => Setting { value: DataSource::Demo, origin: Origin::Flag("--demo") },
         (None, false) => match set(env, VARIABLE) {
-            Some(path) => Setting { value: DataSource::Path(path.into()), origin: Origin::Environment(VARIABLE) },
+            Some(path) => Setting { value: DataSource::named(path), origin: Origin::Environment(VARIABLE) },
             None => Setting { value: DataSource::None, origin: Origin::Default },
         },
     })
@@ -35,7 +47,7 @@ pub(super) fn data_source(
 pub(super) fn allowed_urls(
     flags: Vec<String>,
     env: impl Fn(&str) -> Option<String>,
-) -> Result<Setting<Vec<String>>, ConfigError> {
+) -> Result<Setting<Vec<Secret>>, ConfigError> {
     const FLAG: &str = "--allow-url";
     const VARIABLE: &str = "NAPARI_CUDA_ALLOW_URL";
     let (value, origin, name) = match (flags.is_empty(), set(env, VARIABLE)) {
@@ -43,14 +55,12 @@ pub(super) fn allowed_urls(
         (true, Some(list)) => (list.split_whitespace().map(str::to_owned).collect(), Origin::Environment(VARIABLE), VARIABLE),
         (true, None) => (Vec::new(), Origin::Default, FLAG),
     };
-    match value.iter().find(|url| !is_url_prefix(url)) {
-        Some(wrong) => Err(ConfigError::Value {
-            name,
-            given: wrong.clone(),
-            allowed: "the beginning of a URL with scheme and host, such as https://example.org/images/",
-        }),
-        None => Ok(Setting { value, origin }),
+    if value.iter().all(|url| is_url_prefix(url)) {
+        return Ok(Setting { value: value.into_iter().map(Secret::new).collect(), origin });
     }
+    let allowed = "the beginning of a URL with scheme and host, such as https://example.org/images/";
+    // Of several, one that is right may hold a secret; which is wrong is seen where it is written.
+    Err(ConfigError::Value { name, given: String::new(), allowed }.without_value())
 }
 
 /// `scheme://host` and what may follow.

@@ -26,10 +26,7 @@ pub(super) fn drive(
         fits.then(|| Some(text.to_owned()))
     });
     // Neither message nor log may hold a secret, and it is one even if it is malformed.
-    let token = token.map_err(|error| match error {
-        ConfigError::Value { name, allowed, .. } => ConfigError::Value { name, given: "(not shown)".to_owned(), allowed },
-        other => other,
-    })?;
+    let token = token.map_err(ConfigError::without_value)?;
     let key = Key { flag: "--drive", variable: "NAPARI_CUDA_DRIVE", allowed: "everyone, first or token" };
     let who = key.setting(who, &env, None, |text| match text.to_ascii_lowercase().as_str() {
         "everyone" => Some(Some(Who::Everyone)),

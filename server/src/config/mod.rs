@@ -1,7 +1,7 @@
 //! The configuration: defaults, then environment, then flags; each value knows where it came from.
 //!
 //! Lives here: all of it put together, and what a single value is (this file), the settings that are more than a number or a word
-//! (`data`, `drive`, `limits`), and the words (`choices`).
+//! (`data`, `drive`, `limits`, `places`), and the words (`choices`).
 //!
 //! Architecture invariant: this is the only module of the project that knows the names of environment variables, and it reads none
 //! itself: the environment is an argument.
@@ -10,6 +10,7 @@ mod choices;
 mod data;
 mod drive;
 mod limits;
+mod places;
 
 use crate::session::Drive;
 pub use choices::{Device, LogLevel};
@@ -17,6 +18,8 @@ pub use data::DataSource;
 use drive::DRIVE_TOKEN_VARIABLE;
 pub use limits::{LimitFlags, Limits};
 use nc_engine::api::data::{CanvasSize, ColorRange};
+use nc_engine::places::Secret;
+pub use places::{PlaceFlags, Places};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -51,7 +54,9 @@ pub struct Config {
     /// one, the working directory.
     pub data_root: Setting<Option<PathBuf>>,
     /// Beginnings of URLs that clients may open; none by default.
-    pub allow_urls: Setting<Vec<String>>,
+    pub allow_urls: Setting<Vec<Secret>>,
+    /// How remote places are reached.
+    pub places: Places,
     /// Whether to look again and again whether the data that are shown have grown.
     pub watch: Setting<bool>,
     /// Who may change the scene; everybody may watch.
@@ -116,6 +121,7 @@ pub struct Flags {
     pub data_root: Option<String>,
     pub allow_url: Vec<String>,
     pub no_watch: bool,
+    pub places: PlaceFlags,
     pub drive: Option<String>,
     pub drive_token: Option<String>,
     pub log_level: Option<String>,
@@ -148,6 +154,16 @@ pub enum ConfigError {
     /// Driving by token, and no token.
     #[error("--drive token needs a token; give one with {DRIVE_TOKEN_VARIABLE} or --drive-token")]
     NoDriveToken,
+}
+
+impl ConfigError {
+    /// The same without the value, which may hold a secret even if it is malformed.
+    fn without_value(self) -> Self {
+        match self {
+            Self::Value { name, allowed, .. } => Self::Value { name, given: "(not shown)".to_owned(), allowed },
+            other => other,
+        }
+    }
 }
 
 /// Flag, variable, and what both may hold.
@@ -237,6 +253,7 @@ impl Config {
                 true,
                 |text| one_of(text, &[("on", true), ("off", false)]),
             )?,
+            places: Places::resolve(flags.places, &env)?,
             drive,
             log_level: key("--log-level", "NAPARI_CUDA_LOG_LEVEL", "error, warn, info, debug or trace").setting(
                 flags.log_level,

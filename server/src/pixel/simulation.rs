@@ -48,7 +48,7 @@ impl Engine for Probe {
         *locked(&self.waits_since) = since;
     }
     fn traced(&self, _ops: &[OpTrace]) {}
-    fn prepare(&self, _location: &str) -> Result<Box<dyn Prepared>, LoadError> {
+    fn prepare(&self, _location: &nc_engine::places::Location) -> Result<Box<dyn Prepared>, LoadError> {
         unreachable!("nobody opens anything here")
     }
     fn view(&self) -> Arc<AppliedView> {

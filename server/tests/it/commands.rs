@@ -59,7 +59,7 @@ fn shelf() -> (tempfile::TempDir, PathBuf) {
 fn flags(root: &Path) -> Flags {
     Flags {
         data_root: Some(root.to_str().unwrap().to_owned()),
-        allow_url: vec!["https://images.example/public/".to_owned()],
+        allow_url: vec!["https://images.example/public/".to_owned(), "http://127.0.0.1:9/public/".to_owned()],
         ..Flags::default()
     }
 }
@@ -126,10 +126,11 @@ async fn every_error_has_its_code_and_changes_nothing() {
         ),
         (
             load,
-            given("https://images.example/public/a.zarr"),
-            "zarr.invalid",
-            given("https://images.example/public/a.zarr"),
-            "https",
+            // Nobody listens there.
+            given("http://127.0.0.1:9/public/a.zarr?s3cr3t"),
+            "command.retryable",
+            given("http://127.0.0.1:9/public/a.zarr?s3cr3t"),
+            "http …/a.zarr: the server cannot be reached",
         ),
         (load, given("broken"), "zarr.invalid", at("broken"), "not valid JSON"),
         (load, given("complex"), "zarr.invalid", at("complex"), "<c8"),

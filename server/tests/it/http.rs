@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// The head (lower case) and body of the answer.
-async fn get(at: SocketAddr, path: &str, headers: &str) -> (String, String) {
+pub(crate) async fn get(at: SocketAddr, path: &str, headers: &str) -> (String, String) {
     let mut stream = TcpStream::connect(at).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n{headers}\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();

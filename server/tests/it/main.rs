@@ -13,6 +13,7 @@ mod pixel_channel;
 mod real;
 mod resume;
 mod roles;
+mod secrets;
 mod session_machine;
 mod state_channel;
 mod support;

@@ -33,7 +33,7 @@ fn with_urls(folder: &Path, urls: &[&str]) -> Root {
 fn found(root: &Root, given: &str) -> Result<PathBuf, Refused> {
     match root.admit(given)? {
         Place::Local { path, .. } => Ok(path),
-        Place::Url(url) => panic!("{url} is no path"),
+        Place::Remote(url) => panic!("{url} is no path"),
     }
 }
 
@@ -194,7 +194,8 @@ fn urls_need_a_prefix_that_ends_where_a_part_ends() {
         "s3://bucket/x",
         "s3://bucket",
     ] {
-        assert_eq!(root.admit(url), Ok(Place::Url(url.to_owned())), "{url}");
+        let location = Location::parse(url).unwrap().within(&allowed.map(Secret::new));
+        assert_eq!(root.admit(url), Ok(Place::Remote(location)), "{url}");
         assert_eq!(closed.admit(url), Err(Refused::Forbidden), "{url}");
     }
     for url in [
@@ -220,6 +221,32 @@ fn urls_need_a_prefix_that_ends_where_a_part_ends() {
         let refused = if url == "://x" { Refused::Missing } else { Refused::Forbidden };
         assert_eq!(root.admit(url), Err(refused), "{url}");
     }
+}
+
+#[test]
+fn archives_are_admitted_with_what_is_inside_and_a_choice() {
+    let (_folder, top) = stand();
+    let data = top.join("data");
+    fs::write(data.join("x.OZX"), "x").unwrap();
+    fs::write(data.join("b#1.zip"), "x").unwrap();
+    symlink("../secret", data.join("out.zip")).unwrap();
+    let root = root(&data);
+    let admitted = |given: &str| match root.admit(given)? {
+        Place::Local { path, inside, pick, .. } => Ok((path, inside.to_str().unwrap().to_owned(), pick)),
+        Place::Remote(url) => panic!("{url}"),
+    };
+    let named = |name: &str, inside: &str, pick: Option<&str>| Ok((data.join(name), inside.to_owned(), pick.map(str::to_owned)));
+    assert_eq!(admitted("x.OZX"), named("x.OZX", "", None));
+    assert_eq!(admitted("x.OZX/sub/img#2"), named("x.OZX", "sub/img", Some("2")));
+    assert_eq!(admitted("a.zarr#raw"), named("a.zarr", "", Some("raw")));
+    assert_eq!(admitted("b#1.zip"), named("b#1.zip", "", None), "it is a name");
+    assert_eq!(admitted("b#1.zip/in#0"), named("b#1.zip", "in", Some("0")));
+    assert_eq!(admitted("x.OZX/../../secret"), Err(Refused::Forbidden));
+    assert_eq!(admitted("out.zip/in"), Err(Refused::Forbidden), "what lies behind the link is not looked into");
+    assert_eq!(admitted("file/in"), Err(Refused::Missing), "no archive");
+    assert_eq!(shown("https://me:s3cr3t@h/a/b.zarr?s3cr3t"), "https …/b.zarr");
+    assert_eq!(shown("weird://s3cr3t"), "weird://…");
+    assert_eq!(shown("a/b.zarr"), "a/b.zarr");
 }
 
 fn part() -> impl Strategy<Value = String> {
@@ -267,11 +294,11 @@ proptest! {
             _ => format!("{}/{joined}", top.display()),
         };
         match root.admit(&given) {
-            Ok(Place::Local { path, root }) => {
+            Ok(Place::Local { path, root, .. }) => {
                 prop_assert!(path.starts_with(&data) && root == data);
                 prop_assert_eq!(path.canonicalize().unwrap(), path);
             }
-            Ok(Place::Url(url)) => prop_assert!(false, "{}", url),
+            Ok(Place::Remote(url)) => prop_assert!(false, "{}", url),
             Err(refused) => {
                 let named = normal(&data.join(&given));
                 if !named.starts_with(&data) {
@@ -288,7 +315,7 @@ proptest! {
         let root = with_urls(&top.join("data"), &["https://a.org/pub"]);
         let url = format!("https://a.org/pub{rest}");
         if let Ok(place) = root.admit(&url) {
-            prop_assert_eq!(place, Place::Url(url));
+            prop_assert!(matches!(place, Place::Remote(_)));
             prop_assert!(rest.is_empty() || rest.starts_with(['/', '?', '#']));
             prop_assert!(!rest.split('/').any(|part| part == ".."));
         }

@@ -131,8 +131,8 @@ impl Engine for FakeEngine {
         Vitals { stages: vec![("total", latency)], samples: vec![since.first().map_or(1, |n| n + 1)], ..Vitals::default() }
     }
 
-    fn prepare(&self, location: &str) -> Result<Box<dyn Prepared>, LoadError> {
-        (self.opens)(location)
+    fn prepare(&self, location: &nc_engine::places::Location) -> Result<Box<dyn Prepared>, LoadError> {
+        (self.opens)(&location.redacted())
     }
 
     fn view(&self) -> Arc<AppliedView> {
