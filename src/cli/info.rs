@@ -10,11 +10,11 @@ use nc_server::config::Places;
 pub(crate) struct Args {
     /// OME-Zarr image or zarr array: a path or a URL, of a folder or of a zip archive
     data: String,
-    #[command(flatten)]
-    places: places::PlaceArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    places: places::PlaceArgs,
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
