@@ -3,7 +3,7 @@
 
 use crate::api::{Accepted, Applied, ClientId, Event, LayerChange, RawIntent, Rejection, Sink};
 use crate::inbox::{Inbox, Warning, Work};
-use crate::load::Load;
+use crate::load::{Load, labels_pending};
 use crate::watch::{Growth, Watch};
 use crate::window::{Found, Rest};
 use nc_core::control::{Changes, Context, Echo, Echoes, Intent, Reduced, Rejection as Refused, reduce};
@@ -113,6 +113,9 @@ impl Control {
                 self.echoes.take();
                 self.watch.show(epoch, commit.view.dataset.clone(), watched);
                 self.late = late.map(|reading| reading.go_on(self.inbox.clone()));
+                if let Some(pending) = labels_pending(&commit.view) {
+                    self.inbox.warning(pending);
+                }
                 self.mirror(commit);
                 self.render.notify();
             }

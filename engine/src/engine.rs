@@ -1,12 +1,14 @@
 //! What all sessions of a process share.
 
 use crate::api::Sink;
+use crate::plate::Plates;
 use crate::session::{Session, SessionConfig};
 use nc_core::data::budget::{TILE_SHARE, default_cache_bytes};
 use nc_core::data::{Budgets, DeviceMemory, Hardware, ImageId, Overrides};
 use nc_core::ledger::InvariantError;
 use nc_gpu::DeviceChoice;
 use nc_store::place::{Location, PlaceOptions, Places};
+use nc_store::survey::Survey;
 use nc_store::{Image, Loader, LoaderConfig, LoaderStats, OpenError, ViewId};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -63,6 +65,7 @@ pub struct Engine {
     places: Arc<Places>,
     next_image: Arc<AtomicU32>,
     next_view: Arc<AtomicU32>,
+    plates: Arc<Plates>,
 }
 
 impl Engine {
@@ -75,7 +78,8 @@ impl Engine {
     pub fn with_places(config: EngineConfig, places: PlaceOptions) -> Self {
         let cache_bytes = config.cache_bytes - config.cache_bytes / TILE_SHARE;
         let loader = Loader::new(LoaderConfig { threads: config.loader_threads, cache_bytes });
-        Self { config, loader, places: Arc::new(Places::new(places)), next_image: Arc::default(), next_view: Arc::default() }
+        let places = Arc::new(Places::new(places));
+        Self { config, loader, places, next_image: Arc::default(), next_view: Arc::default(), plates: Arc::default() }
     }
 
     fn image_id(&self) -> ImageId {
@@ -90,6 +94,11 @@ impl Engine {
     /// The same, of a location that was understood already.
     pub fn open_at(&self, location: &Location) -> Result<Image, OpenError> {
         nc_store::open_at(&self.places.find(location)?, self.image_id())
+    }
+
+    /// Tells what lies at a location; reads metadata only.
+    pub fn survey(&self, location: &Location) -> Result<Survey, OpenError> {
+        nc_store::survey::survey_at(&self.places.find(location)?)
     }
 
     /// The procedural demo image.
@@ -109,6 +118,10 @@ impl Engine {
 
     pub(crate) fn loader(&self) -> &Loader {
         &self.loader
+    }
+
+    pub(crate) fn plates(&self) -> &Plates {
+        &self.plates
     }
 
     pub(crate) fn device(&self) -> DeviceChoice {

@@ -10,6 +10,7 @@ mod inbox;
 mod load;
 pub mod machine;
 mod outputs;
+mod plate;
 mod session;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -29,5 +30,6 @@ pub use nc_gpu::probe;
 pub use nc_runtime::WatchdogState;
 pub use nc_runtime::stats::{Stage, Stats, Summary};
 pub use nc_runtime::watchdog::GRACE as KEYFRAME_GRACE;
-pub use nc_store::{Image, LoaderStats, OpenError, Recipe, RecipeError, browse, write};
+pub use nc_store::{Chosen, Image, LoaderStats, OpenError, Recipe, RecipeError, Selection, browse, survey, write};
+pub use plate::{OpenPlate, Picture, PictureError, PlaceInPlate};
 pub use session::{Busy, Session, SessionConfig, ViewPolicy};

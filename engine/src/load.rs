@@ -1,20 +1,23 @@
 //! Another dataset for a running session: prepared by whoever asks for it, shown by the control thread.
 
 use crate::engine::Engine;
-use crate::inbox::Inbox;
+use crate::inbox::{Inbox, Warning};
 use crate::watch::Watched;
 use crate::window::{self, Reading};
 use nc_core::control::bootstrap;
 use nc_core::data::CanvasSize;
 use nc_core::exchange::Signal;
 use nc_core::ledger::{InvariantError, Ledger, Seed};
-use nc_core::scene::Dataset;
+use nc_core::scene::{AppliedView, Dataset};
 use nc_runtime::{BoundLoader, ImageSlot, TileSource};
 use nc_store::{Image, OpenError};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Instant;
+
+/// Label images that a notice names at most.
+const MOST_LABELS: usize = 8;
 
 /// Why a dataset cannot be shown.
 #[derive(Debug, thiserror::Error)]
@@ -91,6 +94,23 @@ pub(crate) fn seed(engine: &Engine, image: &Image, canvas: CanvasSize) -> (Seed,
     let dataset = Arc::new(Dataset::new(image.info.clone()));
     let (windows, late) = window::windows(&dataset, image, engine.loader().handle(), engine.view_id());
     (bootstrap::seed(dataset, canvas, &windows), late)
+}
+
+/// What people are told of label images that belong to the image: they are there, and are not drawn.
+pub(crate) fn labels_pending(view: &AppliedView) -> Option<Warning> {
+    let dataset = view.dataset.as_deref()?;
+    let labels = &dataset.image.labels;
+    let first = labels.first()?;
+    let more = labels.len().saturating_sub(MOST_LABELS);
+    let mut names = labels.iter().take(MOST_LABELS).map(|label| label.name.as_str()).collect::<Vec<_>>().join(", ");
+    if more > 0 {
+        names = format!("{names} and {more} more");
+    }
+    let message = format!(
+        "{}: label images are there and not drawn yet ({names}); each opens as an image of its own, such as labels/{}",
+        dataset.image.name, first.name
+    );
+    Some(Warning { domain: "data", code: "data.labels_pending", epoch: Some(view.epoch), message })
 }
 
 /// The tiles of `image` for the render thread, which `render` wakes; and what to watch, if it is to be watched and lies where it may

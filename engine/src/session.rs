@@ -92,6 +92,9 @@ impl Session {
         let (signal, inbox, stats) = (Arc::new(Signal::default()), Arc::new(Inbox::default()), Arc::new(Stats::default()));
         let (stream, device) = (Arc::new(Mutex::new(None)), Arc::new(Mutex::new(None)));
 
+        if let Some(pending) = load::labels_pending(&ledger.view()) {
+            inbox.warning(pending);
+        }
         let sources = Arc::new(SourceSlot::default());
         let watch = Watch::new(inbox.clone());
         if let Some(image) = image {
@@ -222,6 +225,11 @@ impl Session {
     /// How many clients take packets.
     pub fn viewers(&self) -> usize {
         self.inner.render.encode().viewers()
+    }
+
+    /// What it shares with others.
+    pub fn engine(&self) -> &Engine {
+        &self.inner.engine
     }
 
     /// The newest applied view.

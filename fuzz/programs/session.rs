@@ -260,8 +260,8 @@ impl Engine for Parrot {
 
     fn traced(&self, _: &[OpTrace]) {}
 
-    fn prepare(&self, location: &str) -> Result<Box<dyn Prepared>, LoadError> {
-        Err(nc_engine::OpenError::Missing { path: location.into() }.into())
+    fn prepare(&self, location: &nc_engine::places::Location) -> Result<Box<dyn Prepared>, LoadError> {
+        Err(nc_engine::OpenError::Missing { path: location.redacted().into() }.into())
     }
 
     fn view(&self) -> Arc<AppliedView> {

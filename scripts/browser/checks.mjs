@@ -1,11 +1,14 @@
 // The checks: what a person would do on each image, and what must then be on the canvas.
 
+import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import { promisify } from "node:util";
 import { PLAIN_HOST, ViewerPage } from "./page.mjs";
 import { TURNS, bestMatch, blockDifference, colourAt, difference, drawn, fitted } from "./picture.mjs";
 import { VIDEO, serve } from "./server.mjs";
 
+const run = promisify(execFile);
 const truth = JSON.parse(readFileSync(new URL("truth.json", import.meta.url)));
 const bytes = (text) => Buffer.from(text, "base64");
 const grid = ({ count, rgb }) => ({ count, rgb: bytes(rgb) });
@@ -393,6 +396,108 @@ export const channels = {
       await untilBlocks(viewer, grid(truth.fish), "all channels after the restart");
       // A refused connection is an error on the console; that is the browser's to say, and only this.
       viewer.errors = viewer.errors.filter((text) => !/^WebSocket connection to .*ERR_CONNECTION_REFUSED/.test(text));
+    },
+  },
+};
+
+// ---- a plate: a grid of wells
+
+const ROWS = 3;
+const COLUMNS = 4;
+const well = (viewer, path) => viewer.page.locator(`.well[data-well="${path}"]`);
+
+async function untilShown(viewer, path, field) {
+  await viewer.page.waitForFunction(
+    ([path, field]) => {
+      const { plate } = window.__viewer.view;
+      return plate?.well === path && plate.field === field;
+    },
+    [path, field],
+  );
+  await viewer.page.locator(`.well.lit[data-well="${path}"]`).waitFor();
+}
+
+export const plate = {
+  image: "plate",
+  /** Writes a plate of small fields into a folder. */
+  async make(binary, folder) {
+    const place = path.join(folder, "screen.ome.zarr");
+    const shape = ["--shape", "2,4,192,192", "--chunk", "4,96,96", "--plate", `${ROWS},${COLUMNS},2`];
+    await run(binary, ["demo", "write", place, ...shape]);
+    return place;
+  },
+  checks: {
+    "every well is there, with its picture, and the first is lit": async ({ viewer }) => {
+      await untilShown(viewer, "A/1", 0);
+      expect((await viewer.page.locator(".well").count()) === ROWS * COLUMNS, "the grid has another size");
+      await viewer.page.waitForFunction((count) => document.querySelectorAll(".well.pictured").length === count, ROWS * COLUMNS);
+      const seen = await viewer.page.evaluate(() => {
+        const means = [...document.querySelectorAll(".well img")].map((picture) => {
+          const canvas = new OffscreenCanvas(picture.naturalWidth, picture.naturalHeight);
+          const context = canvas.getContext("2d");
+          context.drawImage(picture, 0, 0);
+          const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
+          return data.reduce((sum, byte, i) => (i % 4 < 3 ? sum + byte : sum), 0) / data.length;
+        });
+        return { means, width: document.querySelector(".well img").naturalWidth };
+      });
+      expect(seen.width > 32, `pictures are ${seen.width} pixels wide`);
+      expect(new Set(seen.means.map((mean) => mean.toFixed(3))).size > ROWS * COLUMNS - 2, "wells look alike");
+      await viewer.screenshot("plate");
+    },
+    "a click opens a well for everyone": async ({ browser, server, viewer }) => {
+      const before = await viewer.restingPicture();
+      await well(viewer, "C/2").click();
+      await untilShown(viewer, "C/2", 0);
+      await viewer.untilPicture((shown) =>
+        difference(shown, WHOLE, (x, y) => colourAt(before, x, y)).mean > 1 ? null : "the picture is still that of the first well");
+      const other = await ViewerPage.open(browser, server.url);
+      await untilShown(other, "C/2", 0);
+      await other.close();
+    },
+    "the next field of a well is a click away, and another well keeps it": async ({ viewer }) => {
+      await viewer.page.getByLabel("next field").click();
+      await untilShown(viewer, "C/2", 1);
+      await viewer.page.getByText("field 2 of 2").waitFor();
+      expect(await viewer.page.getByLabel("next field").isDisabled(), "there is no third field");
+      await well(viewer, "A/3").click();
+      await untilShown(viewer, "A/3", 1);
+    },
+    "W hides the grid and shows it again": async ({ viewer }) => {
+      await viewer.page.keyboard.press("w");
+      await viewer.page.locator("#plate").waitFor({ state: "hidden" });
+      await viewer.page.keyboard.press("w");
+      await viewer.page.locator("#plate").waitFor({ state: "visible" });
+    },
+    "who only watches sees the wells and cannot open them": async ({ binary, browser, viewer, served }) => {
+      const watched = await serve(binary, served, 0, ["--drive", "first"]);
+      try {
+        const driver = await ViewerPage.open(browser, watched.url);
+        const watcher = await ViewerPage.open(browser, watched.url);
+        await untilShown(watcher, "A/1", 0);
+        expect(await well(watcher, "B/1").isDisabled(), "a watcher may click");
+        expect(await well(driver, "B/1").isEnabled(), "the driver may not click");
+        await driver.close();
+        await watcher.close();
+      } finally {
+        await watched.stop();
+      }
+      await viewer.page.bringToFront();
+    },
+    "only cells that can be seen are asked for": async ({ browser, server, viewer }) => {
+      const page = await browser.newPage({ viewport: { width: 900, height: 260 } });
+      const asked = new Set();
+      page.on("request", (request) => {
+        if (request.url().includes("/plate/thumb")) asked.add(request.url());
+      });
+      await page.goto(server.url);
+      await page.locator(".well.pictured").first().waitFor();
+      await page.waitForFunction(() => window.__viewer.frames > 0);
+      expect(asked.size < ROWS * COLUMNS, `all ${asked.size} pictures were asked for`);
+      await page.locator(".well").last().scrollIntoViewIfNeeded();
+      await page.locator(".well").last().and(page.locator(".pictured")).waitFor();
+      await page.close();
+      await viewer.page.bringToFront();
     },
   },
 };

@@ -15,6 +15,7 @@ const { sliderExtent, sliderStep, readable } = await load("contrast.js");
 const { CameraQueue, Lanes } = await load("intents.js");
 const { Meter } = await load("meter.js");
 const { emptyView, fold, sliderAxes } = await load("scene.js");
+const { cellOf, fieldOf, gridOf, pictureOf } = await load("wells.js");
 const { fit, toVideo, visibleRect, wireAnchor, wireOrbit, wirePan, worldAt } = await load("viewport.js");
 
 /** Animation frames that come when the test says so. */
@@ -305,4 +306,38 @@ test("rates cover the last second", () => {
   assert.deepEqual(meter.read(1900), { fps: 10, bitsPerSecond: 80_000, latencyMs: null });
   assert.equal(meter.read(5000).fps, 0);
   assert.equal(meter.frames, 20);
+});
+
+// ---- plate
+
+const PLATE = {
+  id: 3, rows: ["A", "B"], columns: ["01", "02", "03"], field_count: 4,
+  wells: [{ path: "A/01", row: 0, column: 0 }, { path: "B/03", row: 1, column: 2 }, { path: "Z/99", row: 25, column: 98 }],
+};
+
+test("wells lie where the plate says, and the rest of the grid is empty", () => {
+  assert.deepEqual(gridOf(PLATE), [[PLATE.wells[0], null, null], [null, null, PLATE.wells[1]]]);
+  assert.ok(cellOf(PLATE) > cellOf({ columns: Array(24).fill("") }));
+});
+
+test("the picture of a well is asked for by place, relative to the page", () => {
+  assert.equal(pictureOf(PLATE, PLATE.wells[1], 2), "plate/thumb?plate=3&row=1&column=2&field=2");
+});
+
+test("another well keeps the field as far as the plate has so many", () => {
+  assert.deepEqual([0, 3, 4, 9].map((field) => fieldOf(PLATE, field)), [0, 3, 3, 3]);
+  assert.equal(fieldOf({ ...PLATE, field_count: null }, 9), 9);
+  assert.equal(fieldOf({ ...PLATE, field_count: 0 }, 2), 0);
+});
+
+test("the scene says where in a plate its image lies, or that it lies in none", () => {
+  const view = emptyView();
+  const scene = sceneOf("layer-0");
+  fold(view, { type: "notify.scene", payload: scene });
+  assert.equal(view.plate, null);
+  const plate = { name: "screen", well: "B/03", field: 1 };
+  fold(view, { type: "notify.scene", payload: { ...scene, metadata: { ...scene.metadata, plate } } });
+  assert.deepEqual(view.plate, plate);
+  fold(view, { type: "notify.scene", payload: scene });
+  assert.equal(view.plate, null);
 });

@@ -6,10 +6,11 @@
 // --data holds data/ and reference/data/; --out takes screenshots and is made if it is missing; --chromium names the browser;
 // --only F_yx does the images whose name holds that, --only roles who may do what.
 
-import { mkdirSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { channels, letter, photograph, timeLapse } from "./checks.mjs";
+import { channels, letter, photograph, plate, timeLapse } from "./checks.mjs";
 import { ViewerPage, launch } from "./page.mjs";
 import { watchersWatch } from "./roles.mjs";
 import { serve } from "./server.mjs";
@@ -45,9 +46,9 @@ async function check(name, body) {
 }
 
 /** Serves one image, opens the page on it, and does its checks in order. */
-async function suite(browser, { image, folder, checks }) {
-  const served = path.join(data[folder], image);
-  const context = { binary: options.binary, browser, data, server: await serve(options.binary, served), viewer: null };
+async function suite(browser, { image, folder, make, checks }) {
+  const served = make ? await make(options.binary, made) : path.join(data[folder], image);
+  const context = { binary: options.binary, browser, data, served, server: await serve(options.binary, served), viewer: null };
   context.restart = async () => {
     context.server = await serve(options.binary, served, context.server.port);
   };
@@ -66,9 +67,11 @@ async function suite(browser, { image, folder, checks }) {
   }
 }
 
+// What is made for a check, and goes with it.
+const made = mkdtempSync(path.join(tmpdir(), "napari-cuda-"));
 const browser = await launch(options.chromium);
 try {
-  for (const one of [letter, photograph, timeLapse, channels].filter(({ image }) => image.includes(options.only))) {
+  for (const one of [letter, photograph, timeLapse, channels, plate].filter(({ image }) => image.includes(options.only))) {
     await suite(browser, one).catch((error) => check(`${one.image}: serve`, () => Promise.reject(error)));
   }
   if ("roles".includes(options.only)) {
@@ -77,6 +80,7 @@ try {
   }
 } finally {
   await browser.close();
+  rmSync(made, { recursive: true, force: true });
 }
 console.log(`${results.passed} passed, ${results.failed} failed`);
 process.exitCode = results.failed === 0 ? 0 : 1;

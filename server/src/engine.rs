@@ -2,7 +2,8 @@
 
 use crate::metrics::Metrics;
 pub use nc_engine::LoadError;
-use nc_engine::WatchdogState;
+use nc_engine::survey::Survey;
+use nc_engine::{Chosen, OpenError, OpenPlate, Picture, PictureError, PlaceInPlate, Selection, WatchdogState};
 use nc_engine::api::scene::AppliedView;
 use nc_engine::api::{OpTrace, RawIntent, StreamConfig};
 use nc_engine::places::Location;
@@ -39,6 +40,54 @@ pub trait Engine: Send + Sync + 'static {
     /// # Errors
     /// When it does not open; everything is as it was.
     fn prepare(&self, location: &Location) -> Result<Box<dyn Prepared>, LoadError>;
+
+    /// Like [`Self::prepare`], of what is selected at `location`, which may hold several images; without a selection of the first.
+    ///
+    /// # Errors
+    /// Likewise, and when there is no such image.
+    fn prepare_selected(&self, location: &Location, selection: &Selection) -> Result<Box<dyn Prepared>, LoadError> {
+        let _ = selection;
+        self.prepare(location)
+    }
+
+    /// The one image that is selected at `location`, or the first; and where it is below that. Blocks: it reads metadata.
+    ///
+    /// # Errors
+    /// When there is none.
+    fn choose(&self, location: &Location, selection: &Selection) -> Result<Chosen, OpenError> {
+        selection.choose(location, true, &|place| self.survey(place))
+    }
+
+    /// Tells what lies at `location`. Blocks: it reads metadata.
+    ///
+    /// # Errors
+    /// When that cannot be told.
+    fn survey(&self, location: &Location) -> Result<Survey, OpenError> {
+        Err(OpenError::NoSuchChoice { location: location.redacted(), problem: "cannot be looked into".to_owned() })
+    }
+
+    /// Where in a plate the image lies that is shown, if it does.
+    fn plate(&self) -> Option<PlaceInPlate> {
+        None
+    }
+
+    /// Like [`Self::prepare`], of a field of a plate.
+    ///
+    /// # Errors
+    /// Likewise, and when there is no such field.
+    fn prepare_field(&self, plate: &OpenPlate, well: &str, field: u32) -> Result<Box<dyn Prepared>, LoadError> {
+        let problem = format!("has no well {well:?} with a field {field}");
+        Err(OpenError::NoSuchChoice { location: plate.name.clone(), problem }.into())
+    }
+
+    /// A small picture of a field of a plate, after everything that viewers wait for. Blocks: it reads files.
+    ///
+    /// # Errors
+    /// When there is none.
+    fn picture(&self, plate: &OpenPlate, well: usize, field: usize) -> Result<Picture, PictureError> {
+        let _ = (plate, well, field);
+        Err(PictureError::NoSuchField)
+    }
 
     /// The view as last applied.
     fn view(&self) -> Arc<AppliedView>;

@@ -6,7 +6,8 @@ use nc_engine::api::data::lod::LevelReason;
 use nc_engine::api::scene::AppliedView;
 use nc_engine::api::{OpTrace, RawIntent, Step, StreamConfig};
 use nc_engine::places::Location;
-use nc_engine::{LoaderStats, Session, Stage, Summary};
+use nc_engine::survey::Survey;
+use nc_engine::{LoaderStats, OpenError, OpenPlate, Picture, PictureError, PlaceInPlate, Selection, Session, Stage, Summary};
 use nc_protocol::extension::Latency;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -39,6 +40,28 @@ impl Engine for Session {
 
     fn prepare(&self, location: &Location) -> Result<Box<dyn Prepared>, LoadError> {
         Session::prepare_at(self, location).map(|prepared| Box::new(prepared) as Box<dyn Prepared>)
+    }
+
+    fn prepare_selected(&self, location: &Location, selection: &Selection) -> Result<Box<dyn Prepared>, LoadError> {
+        let image = self.engine().open_selected(location, selection)?;
+        Session::prepare_image(self, image).map(|prepared| Box::new(prepared) as Box<dyn Prepared>)
+    }
+
+    fn survey(&self, location: &Location) -> Result<Survey, OpenError> {
+        self.engine().survey(location)
+    }
+
+    fn plate(&self) -> Option<PlaceInPlate> {
+        self.engine().place_in_plate(Session::view(self).dataset.as_ref()?.image.id)
+    }
+
+    fn prepare_field(&self, plate: &OpenPlate, well: &str, field: u32) -> Result<Box<dyn Prepared>, LoadError> {
+        let image = self.engine().open_field(plate, well, field)?;
+        Session::prepare_image(self, image).map(|prepared| Box::new(prepared) as Box<dyn Prepared>)
+    }
+
+    fn picture(&self, plate: &OpenPlate, well: usize, field: usize) -> Result<Picture, PictureError> {
+        self.engine().picture(plate, well, field)
     }
 
     fn view(&self) -> Arc<AppliedView> {

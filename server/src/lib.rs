@@ -16,6 +16,7 @@ mod engine_session;
 mod hub;
 mod metrics;
 mod pixel;
+mod plate;
 pub mod session;
 pub mod testing;
 mod transport;

@@ -8,6 +8,7 @@ import { LayerControls } from "./layer_controls.js";
 import { Layers } from "./layers.js";
 import { Meter } from "./meter.js";
 import { Notices } from "./notices.js";
+import { Plate } from "./plate.js";
 import { listenToPointer } from "./pointer.js";
 import { Status } from "./status.js";
 import { unsupported } from "./support.js";
@@ -28,7 +29,6 @@ let keyframeAsked = -Infinity;
 let trouble = unsupported();
 // Behind the "#", which browsers send to nobody: the token of `serve --drive token`.
 const token = new URLSearchParams(location.hash.slice(1)).get("token") ?? "";
-let watching = false;
 
 const video = new Video(canvas, {
   painted(packet) {
@@ -68,13 +68,18 @@ const connection = new Connection({
     if (viewer.view.source !== source) controls.forget();
     if (frame.type === "notify.stream") video.announce(viewer.view.stream.record);
   },
+  refused({ message, code }) {
+    plate.forgetWish();
+    notices.warn({ domain: "command", code, severity: "warning", message });
+  },
   answer(payload) {
     meter.answer(payload.intent_id, payload.status === "accepted", performance.now());
     viewer.answer(payload);
     if (payload.status === "rejected") notices.warn({ domain: "intent", severity: "warning", ...payload.error });
   },
   role(role) {
-    watching = role === "observer";
+    viewer.role(role);
+    const watching = role === "observer";
     document.body.dataset.role = role;
     setText(at("role"), watching ? "watching" : "");
     for (const id of ["controls", "layers", "dims", "mode", "fit"]) at(id).inert = watching;
@@ -90,7 +95,7 @@ const connection = new Connection({
 const viewer = new Viewer(
   video,
   (scope, target, key, value) => {
-    if (watching) return null;
+    if (viewer.view.role === "observer") return null;
     const intentId = connection.intent(scope, target, key, value);
     if (intentId !== null) meter.sent(intentId, performance.now());
     return intentId;
@@ -101,6 +106,12 @@ const viewer = new Viewer(
 const layers = new Layers(viewer, at("layers"));
 const controls = new LayerControls(viewer, at("controls"));
 const dims = new Dims(viewer, at("dims"));
+const plate = new Plate(
+  viewer,
+  { panel: at("plate"), button: at("wells") },
+  (kwargs) => connection.command("napari.load_zarr", "plate", kwargs),
+  (message) => notices.warn({ domain: "plate", code: "plate.unknown", severity: "warning", message }),
+);
 const status = new Status(viewer, meter, {
   position: at("position"), level: at("level"), rate: at("rate"), latency: at("latency"), bits: at("bits"),
 });
@@ -122,6 +133,7 @@ function render() {
   layers.render();
   controls.render();
   dims.render();
+  plate.render();
   renderMode();
   status.render();
   notices.message(message(view));
@@ -160,7 +172,7 @@ listenToPointer(stage, {
   step: (delta) => viewer.step(delta),
   hover: (point) => status.hover(point),
 });
-const help = listenToKeys(viewer, dims, at("shortcuts"));
+const help = listenToKeys(viewer, dims, plate, at("shortcuts"));
 at("mode").addEventListener("click", () => viewer.toggleMode());
 at("fit").addEventListener("click", () => viewer.resetCamera());
 at("help").addEventListener("click", help);

@@ -23,6 +23,7 @@ function channelUrl(path) {
  * @property {(frame: {type: string, payload: object}) => void} notify every `notify.*` frame
  * @property {(payload: object) => void} answer the payload of every `ack.state`
  * @property {(role: "driver" | "observer") => void} role whether this session may change anything; told anew by every session
+ * @property {(payload: object) => void} refused the payload of every `error.command`
  * @property {(message: ArrayBuffer) => void} packet every message of the pixel channel
  */
 
@@ -83,9 +84,9 @@ export class Connection {
     return intentId;
   }
 
-  /** Sends a command; the reply is of no interest. */
-  command(command, origin) {
-    if (this.live) this.#send("call.command", { command, origin });
+  /** Sends a command. Its effects tell that it worked; an error is told. */
+  command(command, origin, kwargs) {
+    if (this.live) this.#send("call.command", { command, origin, kwargs });
   }
 
   #connect() {
@@ -127,6 +128,7 @@ export class Connection {
     else if (type === "session.goodbye") this.#drop(payload.message ?? "the server said goodbye");
     else if (type === ROLE) this.#listener.role(payload.role);
     else if (type === "ack.state") this.#listener.answer(payload);
+    else if (type === "error.command") this.#listener.refused(payload);
     else if (type.startsWith("notify.")) this.#listener.notify(frame);
   }
 

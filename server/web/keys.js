@@ -10,7 +10,7 @@ const PAGE = 10;
  * Key, what it does, and how people read it. `with` names what is held as well: "ctrl", "alt", "shift", two joined
  * by "+", or "shift?" where a keyboard may need Shift for the key itself.
  */
-function bindings(viewer, dims, help) {
+function bindings(viewer, dims, plate, help) {
   return [
     { keys: ["ArrowRight"], label: "→", what: "next step of the focused axis", act: () => viewer.step(1) },
     { keys: ["ArrowLeft"], label: "←", what: "previous step", act: () => viewer.step(-1) },
@@ -27,6 +27,7 @@ function bindings(viewer, dims, help) {
     { keys: ["r"], with: "ctrl", act: () => viewer.resetCamera() },
     { keys: ["d"], label: "D, Ctrl Y", what: "plane or volume", act: () => viewer.toggleMode() },
     { keys: ["y"], with: "ctrl", act: () => viewer.toggleMode() },
+    { keys: ["w"], label: "W", what: "wells of the plate", act: () => plate.toggle() },
     { keys: ["v"], label: "V", what: "show or hide the selected layer", act: () => viewer.toggleVisible(viewer.selected) },
     { keys: ["v"], with: "shift", label: "Shift V", what: "show or hide the others", act: () => viewer.toggleOthers() },
     { keys: ["ArrowUp"], with: "ctrl", label: "Ctrl ↑", what: "select the layer above", act: () => viewer.selectNext(1) },
@@ -45,9 +46,9 @@ const GESTURES = [
 ];
 
 /** Listens to the keyboard and fills the dialog with the list. */
-export function listenToKeys(viewer, dims, dialog) {
+export function listenToKeys(viewer, dims, plate, dialog) {
   const help = () => (dialog.open ? dialog.close() : dialog.showModal());
-  const table = bindings(viewer, dims, help);
+  const table = bindings(viewer, dims, plate, help);
   const named = table.filter(({ what }) => what).map(({ label, what }) => [label, what]);
   dialog.querySelector("dl").replaceChildren(
     ...[...GESTURES, ...named].flatMap(([label, what]) => [element("dt", {}, element("kbd", {}, label)), element("dd", {}, what)]),

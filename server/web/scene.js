@@ -12,6 +12,10 @@ export function emptyView() {
     camera: null,
     layers: [],
     stream: null,
+    /** Where in a plate the image lies: its name, the well and the field; null if it lies in none. */
+    plate: null,
+    /** What this session may do: "driver" or "observer". */
+    role: "driver",
   };
 }
 
@@ -53,6 +57,7 @@ function foldScene(view, payload) {
   view.known = true;
   view.status = metadata.status ?? (layers.length > 0 ? "ready" : "idle");
   view.source = metadata.source_path ?? "";
+  view.plate = metadata.plate ?? null;
   view.canvas = viewer.settings?.canvas_size ?? view.canvas;
   view.camera = viewer.camera ?? view.camera;
   if (viewer.dims) view.dims = dimsFrom(viewer.dims);

@@ -46,6 +46,12 @@ export class Viewer {
     this.#changed();
   }
 
+  /** Takes what this session may do. */
+  role(role) {
+    this.view.role = role;
+    this.#changed();
+  }
+
   /** Takes the answer to an intent. */
   answer(payload) {
     this.#lanes.answer(payload);

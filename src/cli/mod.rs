@@ -5,6 +5,7 @@ pub(crate) mod doctor;
 pub(crate) mod info;
 mod limits;
 pub(crate) mod places;
+pub(crate) mod select;
 pub(crate) mod serve;
 
 use clap::{Parser, Subcommand};

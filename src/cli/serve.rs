@@ -1,10 +1,12 @@
 //! `napari-cuda serve`: bind, open, start, serve until told to stop.
 
 use super::limits::LimitArgs;
+use super::select::SelectArgs;
 use super::{Failure, environment, places, print};
 use nc_engine::api::data::CanvasSize;
 use nc_engine::api::data::budget::default_cache_bytes;
-use nc_engine::{DeviceChoice, Engine, EngineConfig, Image, SessionConfig, machine};
+use nc_engine::places::Location;
+use nc_engine::{DeviceChoice, Engine, EngineConfig, Image, Selection, SessionConfig, machine};
 use nc_server::ambient::SystemAmbient;
 use nc_server::config::{Config, DataSource, Device, Flags};
 use nc_server::{Bound, Server};
@@ -18,8 +20,10 @@ const LAST_COMMANDS: Duration = Duration::from_secs(2);
 /// What can be typed. Values are checked, with those of the environment, by `nc_server::config`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// OME-Zarr image or zarr array to serve: a path or a URL, of a folder or of a zip archive; without it, or --demo, an idle scene
+    /// OME-Zarr image, plate or collection, or zarr array to serve: a path or a URL, of a folder or of a zip archive; without it, or --demo, an idle scene
     data: Option<String>,
+    #[command(flatten)]
+    select: SelectArgs,
     /// Serve a procedural image that needs no files
     #[arg(long)]
     demo: bool,
@@ -105,10 +109,11 @@ impl From<Args> for Flags {
 }
 
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
+    let selection = args.select.selection();
     let config = Config::resolve(args.into(), environment).map_err(Failure::input)?;
     log_to_stderr(&config);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(Failure::machine)?;
-    let served = runtime.block_on(serve(&config));
+    let served = runtime.block_on(serve(&config, &selection));
     // A command that hangs on a dead disk does not keep the process alive.
     runtime.shutdown_timeout(LAST_COMMANDS);
     served
@@ -120,7 +125,7 @@ fn log_to_stderr(config: &Config) {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colors).with_target(false).init();
 }
 
-async fn serve(config: &Config) -> Result<(), Failure> {
+async fn serve(config: &Config, selection: &Selection) -> Result<(), Failure> {
     let server = Server::bind(config, Arc::new(SystemAmbient)).await.map_err(Failure::input)?;
     let cores = std::thread::available_parallelism().map_or(2, |n| n.get());
     let device = match config.device.value {
@@ -141,8 +146,8 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     let image = match &config.data.value {
         DataSource::None => None,
         DataSource::Demo => Some(engine.demo()),
-        DataSource::Path(path) => Some(open(&engine, path.to_string_lossy().into_owned()).await?),
-        DataSource::Url(url) => Some(open(&engine, url.expose().to_owned()).await?),
+        DataSource::Path(path) => Some(open(&engine, path.to_string_lossy().into_owned(), selection).await?),
+        DataSource::Url(url) => Some(open(&engine, url.expose().to_owned(), selection).await?),
     };
     let session = SessionConfig {
         canvas: CanvasSize { width: config.width.value, height: config.height.value },
@@ -160,9 +165,10 @@ async fn serve(config: &Config) -> Result<(), Failure> {
 }
 
 /// Opens what is to be served, on a thread that may wait for disk and network.
-async fn open(engine: &Engine, location: String) -> Result<Image, Failure> {
-    let engine = engine.clone();
-    let opened = tokio::task::spawn_blocking(move || engine.open(&location)).await.map_err(Failure::machine)?;
+async fn open(engine: &Engine, location: String, selection: &Selection) -> Result<Image, Failure> {
+    let (engine, selection) = (engine.clone(), selection.clone());
+    let open = move || engine.open_selected(&Location::parse(&location)?, &selection);
+    let opened = tokio::task::spawn_blocking(open).await.map_err(Failure::machine)?;
     opened.map_err(Failure::input)
 }
 

@@ -20,6 +20,7 @@ mod opening;
 pub mod place;
 mod region;
 mod scratch;
+mod select;
 pub mod survey;
 pub mod write;
 mod zarr;
@@ -33,4 +34,5 @@ pub use loader::{
 pub use opening::{open, open_at};
 pub use region::{RegionReader, RegionReport};
 pub use scratch::Scratch;
+pub use select::{Chosen, ChosenField, Selection, well_called};
 pub use zarr::OpenError;

@@ -27,8 +27,8 @@ pub(super) fn run(hub: &Hub, call: &Call) -> Outcome {
     };
     let suffixes = suffixes(argument(call, "only"))?;
     let (folder, root) = match hub.commands().root.admit(path).map_err(|refused| Failure::refused(refused, path))? {
-        Place::Local { path, root } => (path, root),
-        Place::Url(_) => return Err(Failure::at("fs.not_found", format!("{}: URLs cannot be listed", shown_url(path)), path)),
+        Place::Local { path, root, .. } => (path, root),
+        Place::Remote(_) => return Err(Failure::at("fs.not_found", format!("{}: URLs cannot be listed", shown_url(path)), path)),
     };
     match browse::list(root, &folder, show_hidden, &suffixes) {
         Ok(listing) => Ok(Done { result: Some(shown(&folder, listing)), after: None }),

@@ -26,6 +26,7 @@ use crate::engine::Engine;
 use crate::locked;
 use crate::metrics::{Counters, Metrics, Report, Reporter, add};
 use crate::pixel::{Fanout, Urgency, Viewer};
+use crate::plate::Pictures;
 use crate::session::history::{History, Topic};
 use crate::session::roles::Roles;
 use crate::session::{Close, Drive, Excess, goodbye};
@@ -61,6 +62,7 @@ pub(crate) struct Hub {
     state: Mutex<State>,
     fanout: Fanout,
     commands: Commands,
+    plate_pictures: Pictures,
     reports: Mutex<telemetry::Reports>,
     counters: Counters,
     reporter: Reporter,
@@ -101,6 +103,7 @@ impl Hub {
             state: Mutex::new(state),
             fanout: Fanout::default(),
             commands: Commands::new(root),
+            plate_pictures: Pictures::new(),
             reports: Mutex::default(),
             counters: Counters::default(),
             reporter: Reporter::default(),
@@ -205,6 +208,11 @@ impl Hub {
     /// What commands share.
     pub(crate) fn commands(&self) -> &Commands {
         &self.commands
+    }
+
+    /// Pictures of the plate's fields.
+    pub(crate) fn plate_pictures(&self) -> &Pictures {
+        &self.plate_pictures
     }
 
     /// Sends a heartbeat.

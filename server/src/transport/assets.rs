@@ -48,6 +48,7 @@ pub(super) static ALL: &[Asset] = &[
     asset!("layers.js"),
     asset!("meter.js"),
     asset!("notices.js"),
+    asset!("plate.js"),
     asset!("pointer.js"),
     asset!("range_slider.js"),
     asset!("scene.js"),
@@ -57,6 +58,7 @@ pub(super) static ALL: &[Asset] = &[
     asset!("video.js"),
     asset!("viewer.js"),
     asset!("viewport.js"),
+    asset!("wells.js"),
 ];
 
 /// The media type that belongs to a file name.

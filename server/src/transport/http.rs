@@ -4,6 +4,7 @@ use super::assets::{self, Asset};
 use super::connection::Slot;
 use super::{pixel_socket, state_socket};
 use crate::hub::Hub;
+use crate::plate::{self, NoPicture, PictureOf};
 use crate::session::MAX_MESSAGE;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::ws::WebSocketUpgrade;
@@ -44,6 +45,8 @@ pub(super) fn viewer_router(hub: Arc<Hub>) -> Router {
     let mut router = Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/metrics.json", get(metrics))
+        .route("/plate.json", get(plate_document))
+        .route("/plate/thumb", get(plate_picture))
         .route("/ws/state", any(state_channel))
         .route("/ws/pixel", any(bound_pixel_channel));
     for asset in assets::ALL {
@@ -135,6 +138,60 @@ fn same_origin(headers: &HeaderMap) -> bool {
 
 async fn metrics(State(hub): State<Arc<Hub>>) -> Response {
     ([(CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(hub.metrics())).into_response()
+}
+
+/// Of whoever may see the page; not for pages of other sites.
+fn private(content_type: &'static str) -> [(HeaderName, HeaderValue); 4] {
+    [
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (CONTENT_TYPE, HeaderValue::from_static(content_type)),
+        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
+    ]
+}
+
+/// The plate that the image on the screen is of.
+async fn plate_document(State(hub): State<Arc<Hub>>, headers: HeaderMap) -> Response {
+    if !same_origin(&headers) {
+        return (StatusCode::FORBIDDEN, "pages of other sites may not look\n").into_response();
+    }
+    match hub.engine().and_then(|engine| engine.plate()) {
+        Some(place) => (private("application/json"), Json(plate::document(&place))).into_response(),
+        None => (StatusCode::NOT_FOUND, "the image that is shown is of no plate\n").into_response(),
+    }
+}
+
+/// A small picture of a field of it.
+async fn plate_picture(
+    State(hub): State<Arc<Hub>>,
+    of: Result<Query<PictureOf>, QueryRejection>,
+    headers: HeaderMap,
+) -> Response {
+    if !same_origin(&headers) {
+        return (StatusCode::FORBIDDEN, "pages of other sites may not look\n").into_response();
+    }
+    let Ok(Query(of)) = of else {
+        return (StatusCode::BAD_REQUEST, "a picture is asked for by plate, row, column and field\n").into_response();
+    };
+    let answer = match hub.plate_pictures().made(of) {
+        Some(png) => Ok(png),
+        // Who goes away while there is no room is not waited for: this future is dropped then.
+        None => {
+            let room = hub.plate_pictures().room().await;
+            let maker = Arc::clone(&hub);
+            let made = tokio::task::spawn_blocking(move || {
+                let _room = room;
+                let engine = maker.engine().ok_or(NoPicture::Unknown)?;
+                maker.plate_pictures().make(&*engine, of)
+            });
+            made.await.unwrap_or(Err(NoPicture::Failed))
+        }
+    };
+    match answer {
+        Ok(png) => (private("image/png"), png.to_vec()).into_response(),
+        Err(NoPicture::Unknown) => (StatusCode::NOT_FOUND, "there is no such field\n").into_response(),
+        Err(NoPicture::Failed) => (StatusCode::SERVICE_UNAVAILABLE, "the field cannot be read\n").into_response(),
+    }
 }
 
 fn serve_asset(asset: &'static Asset, headers: &HeaderMap) -> Response {

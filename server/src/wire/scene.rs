@@ -3,13 +3,13 @@
 use super::camera;
 use super::dims::{Axes, levels};
 use super::layers::{controls, pixels};
-use nc_engine::api::scene::{AppliedView, Dataset, LayerView, SourceKind};
+use nc_engine::api::scene::{AppliedView, Dataset, ImageInfo, LayerView, SourceKind};
 use nc_protocol::notify::Pose;
 use nc_protocol::scene::{
     LayerBlock, LayerMetadata, LayerType, Multiscale, MultiscalePolicy, Policies, Scene, SceneMetadata, SceneStatus, Settings,
     Source, Viewer, ViewerCamera, ViewerDims, VolumeState,
 };
-use serde_json::Map;
+use serde_json::{Map, Value, json};
 
 /// The scene of a view. `fps` is the most frames per second that the stream carries.
 pub(crate) fn scene(view: &AppliedView, fps: f32) -> Scene {
@@ -22,7 +22,7 @@ pub(crate) fn scene(view: &AppliedView, fps: f32) -> Scene {
             source_path: dataset.map(|dataset| dataset.image.location.clone()),
             source_kind: dataset.map(|dataset| source_kind(dataset).to_owned()),
             volume_state: view.layers.first().map(|layer| volume_state(layer)),
-            extra: Map::new(),
+            extra: dataset.map_or_else(Map::new, |dataset| belongings(&dataset.image)),
         }),
         policies: dataset.map(|dataset| Policies {
             multiscale: MultiscalePolicy {
@@ -34,6 +34,20 @@ pub(crate) fn scene(view: &AppliedView, fps: f32) -> Scene {
             },
         }),
     }
+}
+
+/// What the image belongs to and what belongs to it, beyond what the protocol says of a scene: where in a plate it lies, and the names of
+/// label images, which are not drawn.
+fn belongings(image: &ImageInfo) -> Map<String, Value> {
+    let mut extra = Map::new();
+    if let Some(place) = &image.plate {
+        extra.insert("plate".to_owned(), json!({"name": place.plate, "well": place.well, "field": place.field}));
+    }
+    if !image.labels.is_empty() {
+        let names: Vec<&str> = image.labels.iter().map(|label| label.name.as_str()).collect();
+        extra.insert("labels".to_owned(), json!({"names": names, "drawn": false}));
+    }
+    extra
 }
 
 fn viewer(view: &AppliedView, fps: f32) -> Viewer {

@@ -10,6 +10,7 @@ mod http;
 mod notices;
 mod peer_bugs;
 mod pixel_channel;
+mod plates;
 mod real;
 mod resume;
 mod roles;

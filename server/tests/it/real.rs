@@ -3,7 +3,8 @@
 use crate::support::{PATIENCE, TestAmbient, WALL, hello};
 use futures_util::{SinkExt, StreamExt};
 use nc_engine::api::data::{CanvasSize, ColorRange};
-use nc_engine::{DeviceChoice, Engine, EngineConfig, Session, SessionConfig, ViewPolicy};
+use nc_engine::places::Location;
+use nc_engine::{DeviceChoice, Engine, EngineConfig, Selection, Session, SessionConfig, ViewPolicy};
 use nc_protocol::validate::Conversation;
 use nc_server::{Bound, Config, Flags, Server};
 use serde_json::{Value, json};
@@ -51,7 +52,8 @@ impl RealServer {
             loader_threads: 1,
             ..EngineConfig::default()
         });
-        let image = name.map(|name| engine.open(&golden().join(name).to_string_lossy()).unwrap());
+        let at = |name: &str| Location::local(&golden().join(name).to_string_lossy());
+        let image = name.map(|name| engine.open_selected(&at(name), &Selection::default()).unwrap());
         let session = SessionConfig {
             canvas: CANVAS,
             fps: 60.0,

@@ -118,10 +118,10 @@ impl Recipe {
         if !(1..=most).contains(&levels) {
             return Err(RecipeError::Levels { most, given: levels });
         }
-        // A small image shows the middle of an embryo.
+        // A small image shows cells, not the cavity in the middle of the embryo.
         let corner = [0, 1, 2].map(|axis| {
             let extent = (whole[2 + axis] as f64 * SCALE[axis]) as f32;
-            (tissue::CENTER[axis] - extent / 2.0).max(0.0)
+            (tissue::DENSE[axis] - extent / 2.0).max(0.0)
         });
         Ok(Self { name: name.to_owned(), shape: whole, ndim, chunk, levels, halves_z: true, corner, exposure: 0 })
     }

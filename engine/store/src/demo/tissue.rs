@@ -7,9 +7,11 @@ const SPACING: f32 = 15.0;
 /// No part of a cell is farther from its centre.
 pub(super) const REACH: f32 = 12.5;
 /// Centre of the embryo along z, y and x.
-pub(super) const CENTER: [f32; 3] = [31.0, 256.0, 256.0];
+const CENTER: [f32; 3] = [31.0, 256.0, 256.0];
 /// Its half-axes.
 const HALF: [f32; 3] = [70.0, 205.0, 236.0];
+/// Where cells are dense: between the cavity and the outline.
+pub(super) const DENSE: [f32; 3] = [31.0, 140.0, 256.0];
 /// How far apart embryos lie; there are as many as an image has room for, no two alike.
 const PERIOD: [f32; 3] = [200.0, 560.0, 620.0];
 /// Salts of the independent random numbers.

@@ -48,7 +48,9 @@ pub(crate) fn image(attributes: &Value, document: &Document, levels: &[(usize, A
 pub(crate) fn plate(attributes: &Value) -> Vec<String> {
     let entry = root(attributes).get("plate").unwrap_or(&Value::Null);
     let mut found = Findings::default();
-    if !found.begin(attributes, entry.get("version").and_then(Value::as_str)) {
+    // Up to 0.4 the entry says it itself.
+    let version = root(attributes).get("version").or_else(|| entry.get("version"));
+    if !found.begin(attributes, version.and_then(Value::as_str)) {
         return Vec::new();
     }
     for key in ["rows", "columns"] {

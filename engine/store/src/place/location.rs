@@ -113,6 +113,33 @@ impl Location {
         Self { pick, ..self }
     }
 
+    /// What lies at `path` below it.
+    ///
+    /// # Errors
+    /// [`OpenError::Location`] if `path` leads out.
+    pub fn join(&self, path: &str) -> Result<Self, OpenError> {
+        let leaves = |scheme: &str| OpenError::Location {
+            scheme: scheme.to_owned(),
+            problem: "cannot be left by a path with \"..\" or empty names: name something inside".to_owned(),
+        };
+        let at = match self.at.clone() {
+            At::Local { path: folder, .. } => {
+                let below = Key::new(path).map_err(|_| leaves("a directory"))?;
+                let path = folder.join(below.as_str());
+                At::Local { whole: path.clone(), path }
+            }
+            At::Web { base, key } => {
+                let key = key.join(path).map_err(|_| leaves(base.scheme()))?;
+                At::Web { base, key }
+            }
+            At::Bucket { service, bucket, account, key } => {
+                let key = key.join(path).map_err(|_| leaves(service.scheme()))?;
+                At::Bucket { service, bucket, account, key }
+            }
+        };
+        Ok(Self { at, pick: None, within: self.within.clone(), below: self.below.clone() })
+    }
+
     /// The host or bucket that it is in, with all that requests to it need.
     pub(super) fn host(&self) -> Self {
         let at = match self.at.clone() {

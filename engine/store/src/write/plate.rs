@@ -17,8 +17,8 @@ pub struct PlateShape {
     pub fields: u32,
 }
 
-/// Micrometres between fields along y and x; wells are as far apart as all fields of one are.
-const SPACING: [f32; 2] = [83.0, 47.0];
+/// Micrometres between fields along y and x; wells are as far apart as all fields of one are. Fields may overlap.
+const SPACING: [f32; 2] = [9.0, 23.0];
 
 /// Writes a plate whose images are cut as `recipe` is. Otherwise as [`write_image`]; progress counts the objects of all images.
 ///

@@ -81,6 +81,14 @@ pub enum OpenError {
         /// As the file says.
         dtype: String,
     },
+    /// Something was chosen that is not there.
+    #[error("{location}: {problem}")]
+    NoSuchChoice {
+        /// Of what it was chosen, as people may see it.
+        location: String,
+        /// What was chosen, and what there is.
+        problem: String,
+    },
     /// A transformation that is more than scale and translation per axis.
     #[error("{path}: {key} is a {kind:?} that is more than a scale and a translation per axis: rewrite the image with these")]
     UnsupportedTransform {
