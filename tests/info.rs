@@ -52,7 +52,8 @@ fn golden_images_in_one_screen() {
 fn written_images_plates_wells_and_fields() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().canonicalize().unwrap();
-    let old = write(&folder, "old.ome.zarr", &["--shape", "2,9,70,300", "--chunk", "4,32,32", "--ngff", "0.4", "--codec", "gzip"]);
+    let old =
+        write(&folder, "old.ome.zarr", &["--shape", "2,9,70,300", "--chunk", "4,32,32", "--ngff", "0.4", "--codec", "gzip"]);
     insta::assert_snapshot!("written_04", info(&folder, &[old.to_str().unwrap()]));
     let shards = ["--shape", "2,3,16,128,512", "--chunk", "8,32,32", "--shard", "16,64,128", "--codec", "zstd"];
     let sharded = write(&folder, "sharded.ome.zarr", &shards);

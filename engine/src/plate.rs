@@ -241,11 +241,7 @@ fn draw(image: &Image, loader: &LoaderHandle, view: ViewId) -> Option<Picture> {
 }
 
 fn transfer(controls: &LayerControls, window: (f64, f64)) -> Transfer {
-    Transfer {
-        limits: (window.0 as f32, window.1 as f32),
-        gamma: controls.gamma as f32,
-        table: Arc::clone(&controls.colormap),
-    }
+    Transfer { limits: (window.0 as f32, window.1 as f32), gamma: controls.gamma as f32, table: Arc::clone(&controls.colormap) }
 }
 
 /// What comes of the planes within [`PATIENCE`].

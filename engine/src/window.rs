@@ -130,7 +130,7 @@ impl Reading {
     pub(crate) fn go_on(mut self, inbox: Arc<Inbox>) -> Rest {
         let rest = Rest { signal: self.signal.clone(), stopped: Arc::default() };
         let stopped = rest.stopped.clone();
-        let mut work = move || {
+        let work = move || {
             while !stopped.load(Ordering::Relaxed) && !self.is_over() {
                 let windows = self.take();
                 if !windows.is_empty() {
@@ -142,7 +142,7 @@ impl Reading {
             }
         };
         // Not joined: it waits for nothing but this signal.
-        if let Err(error) = std::thread::Builder::new().name("windows".into()).spawn(move || work()) {
+        if let Err(error) = std::thread::Builder::new().name("windows".into()).spawn(work) {
             tracing::error!(%error, "the thread that waits for contrast limits did not start");
         }
         rest

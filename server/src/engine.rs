@@ -2,11 +2,11 @@
 
 use crate::metrics::Metrics;
 pub use nc_engine::LoadError;
-use nc_engine::survey::Survey;
-use nc_engine::{Chosen, OpenError, OpenPlate, Picture, PictureError, PlaceInPlate, Selection, WatchdogState};
 use nc_engine::api::scene::AppliedView;
 use nc_engine::api::{OpTrace, RawIntent, StreamConfig};
 use nc_engine::places::Location;
+use nc_engine::survey::Survey;
+use nc_engine::{Chosen, OpenError, OpenPlate, Picture, PictureError, PlaceInPlate, Selection, WatchdogState};
 use nc_protocol::extension::Latency;
 use std::sync::Arc;
 use std::time::Instant;

@@ -40,7 +40,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 }
 
 fn describe(found: &Survey) -> Vec<String> {
-    let mut lines = vec![format!("{}: {}", found.name, kind(found)), row("place", &found.location), row("format", &format(found))];
+    let mut lines =
+        vec![format!("{}: {}", found.name, kind(found)), row("place", &found.location), row("format", &format(found))];
     if let Some(place) = &found.plate_ref {
         lines.push(row("plate", &format!("{}, well {}, field {}", place.plate, place.well, place.field)));
     }
@@ -150,7 +151,8 @@ fn stored(level: &LevelInfo) -> String {
 fn level(number: usize, level: &LevelInfo, dtype: Option<DType>) -> String {
     let shards = level.storage.shard.as_ref().map_or(String::new(), |shard| format!("   shards {}", times(shard)));
     let bytes = size(decoded_bytes(&level.shape, dtype));
-    let path = if level.path.is_empty() || level.path == number.to_string() { String::new() } else { format!("   at {}", level.path) };
+    let path =
+        if level.path.is_empty() || level.path == number.to_string() { String::new() } else { format!("   at {}", level.path) };
     let numbers = |values: &[f64]| values.iter().map(|v| self::number(*v)).collect::<Vec<_>>().join(" × ");
     let scale = if level.scale.is_empty() { String::new() } else { format!("   scale {}", numbers(&level.scale)) };
     let moved = level.translate.iter().any(|&t| t != 0.0);

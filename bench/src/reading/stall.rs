@@ -42,12 +42,12 @@ pub fn run(data: &Path, threads: usize) -> Result<Stall> {
         let [z, y, _] = shape(&image)?;
         stall.edge = y / 2;
         let loader = Loader::new(LoaderConfig { threads, cache_bytes: CACHE_BYTES });
-        let (wake, woken) = mpsc::channel();
+        let (wake, woken) = mpsc::sync_channel(1);
         loader.attach(
             VIEW,
             Arc::new(move || {
-                // Nobody listens any more when the run is over.
-                let _ = wake.send(());
+                // One that waits already says it all, and nobody listens any more when the run is over.
+                let _ = wake.try_send(());
             }),
         );
         let plane = dice.below(z) as u32;

@@ -7,9 +7,10 @@
 mod asked;
 mod leaves;
 mod pyramids;
+mod views;
 
 use asked::{Asked, asked};
-use leaves::{Seen, applied_leaves, assert_same, intent_leaves, told};
+use leaves::{Seen, applied_leaves, intent_leaves};
 use nc_core::control::reduce::control_value;
 use nc_core::control::{Changes, Context, Intent, bootstrap, reduce};
 use nc_core::data::{CanvasSize, Rect, turntable};
@@ -23,6 +24,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use views::{assert_same, told};
 
 const CANVAS: CanvasSize = CanvasSize { width: 320, height: 200 };
 

@@ -22,7 +22,7 @@ fn stream(range: ColorRange) -> Result<String, Box<dyn std::error::Error>> {
     let colors = patch_colors();
     let picture = patches::patches(&colors, range);
     let size = picture.size;
-    let mut encoder = open_encoder(EncoderConfig { size, fps: 30.0, bitrate: 8_000_000, range, slices: 1 })?;
+    let mut encoder = open_encoder(EncoderConfig { size, fps: 30.0, bitrate: 8_000_000, range, slices: 1, threads: 1 })?;
     let frame = picture.frame(range);
     let units = (0..PICTURES).map(|_| encoder.encode(&frame, false)).collect::<Result<Vec<_>, EncodeError>>()?;
     let sets = units.first().and_then(|unit| unit.parameter_sets.as_ref()).ok_or("no parameter sets")?;

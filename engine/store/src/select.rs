@@ -202,11 +202,17 @@ fn none(found: &Survey, what: &'static str, given: &str, there: &[String]) -> Op
         "well" => named.join(", "),
         _ => format!("0 to {}", there.len() - 1),
     };
-    OpenError::NoSuchChoice { location: found.location.clone(), problem: format!("has no {what} {given:?}: choose one of {there}") }
+    OpenError::NoSuchChoice {
+        location: found.location.clone(),
+        problem: format!("has no {what} {given:?}: choose one of {there}"),
+    }
 }
 
 fn unfit(found: &Survey, what: &'static str) -> OpenError {
-    OpenError::NoSuchChoice { location: found.location.clone(), problem: format!("holds nothing to choose a {what} of: leave that out") }
+    OpenError::NoSuchChoice {
+        location: found.location.clone(),
+        problem: format!("holds nothing to choose a {what} of: leave that out"),
+    }
 }
 
 #[cfg(test)]

@@ -83,7 +83,7 @@ fn what_does_not_open_changes_nothing() {
     let error = |place: &str| observer.session().prepare(place).err().unwrap();
     assert!(matches!(error("/no/such/image.zarr"), LoadError::Open(OpenError::Missing { .. })));
     assert!(matches!(error(golden("reference").to_str().unwrap()), LoadError::Open(OpenError::NotAnImage { .. })));
-    assert!(matches!(error("https://example.org/a.zarr"), LoadError::Open(OpenError::Remote { .. })));
+    assert!(matches!(error("gopher://example.org/a.zarr"), LoadError::Open(OpenError::Location { .. })));
     // One that opens and is not shown leaves nothing behind either.
     let token = Arc::new(());
     drop(observer.session().prepare_image(gray(50, &token)).unwrap());

@@ -86,7 +86,10 @@ fn selection(call: &Call) -> Result<Selection, Failure> {
 /// A field of the plate that the present image is of. The client need not know where that is, and may not, where it is a secret.
 fn of_the_plate(engine: &dyn Engine, selection: &Selection) -> Result<Box<dyn Prepared>, Failure> {
     let (Selection { image: None, series: None, well: Some(well), field }, Some(place)) = (selection, engine.plate()) else {
-        return Err(Failure::new("command.invalid", "without a path only well and field of the plate that is shown can be chosen"));
+        return Err(Failure::new(
+            "command.invalid",
+            "without a path only well and field of the plate that is shown can be chosen",
+        ));
     };
     engine.prepare_field(&place.plate, well, field.unwrap_or(0)).map_err(|error| Failure::new("zarr.invalid", error.to_string()))
 }

@@ -62,7 +62,7 @@ impl Limits {
         let voxels = "a whole number; 0 is what the hardware gives";
         let voxels = amount(("--max-volume-voxels", 1), ("NAPARI_CUDA_MAX_VOLUME_VOXELS", 1), voxels);
         let video = amount(("--vram-mb", MIB), ("NAPARI_CUDA_VRAM_MB", MIB), "MiB, whole; 0 is what the hardware gives");
-        let in_range = |bytes: &u64| bytes % MIB == 0 && CACHE_MIB.contains(&(bytes / MIB));
+        let in_range = |bytes: &u64| bytes.is_multiple_of(MIB) && CACHE_MIB.contains(&(bytes / MIB));
         Ok(Self {
             cache_bytes: cache.setting(flags.cache_mb, &env, |bytes| Some(bytes).filter(in_range).map(Some))?,
             slice_bytes: slice.setting(flags.max_slice_mb, &env, or_hardware)?,

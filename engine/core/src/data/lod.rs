@@ -326,7 +326,9 @@ mod tests {
     #[test]
     fn section_16_1() {
         use LevelReason::{Coarser, Finer, Keep};
-        let cases: [(&str, [f64; 3], usize, Option<f64>, usize, LevelReason); 16] = [
+        /// Name, oversampling, level, hint, level then, reason.
+        type Case = (&'static str, [f64; 3], usize, Option<f64>, usize, LevelReason);
+        let cases: [Case; 16] = [
             ("1: zoomed in: the next finer", [1.1, 0.5, 0.2], 2, Some(0.9), 1, Finer),
             ("1: zoomed in at the finest: by size", [1.4, 0.7, 0.3], 0, Some(0.9), 1, Coarser),
             ("1: zoomed out: the next coarser", [1.25, 0.6, 0.3], 0, Some(1.1), 1, Coarser),

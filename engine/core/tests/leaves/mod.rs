@@ -1,9 +1,7 @@
-//! Every leaf of a ledger, by authority, and the view as clients are told of it: for comparing.
+//! Every leaf of a ledger, by authority: for comparing.
 
-use nc_core::data::Rect;
 use nc_core::ledger::{Leaf, Mark, State};
 use nc_core::scene::control::{Control, ControlKey};
-use nc_core::scene::{AppliedView, OpSeq, PlanePose};
 
 /// One leaf, for comparing.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,19 +53,4 @@ pub(crate) fn applied_leaves(state: &State) -> Vec<LeafSeen> {
         LeafSeen { name: ("thumbnail", index), mark: l.thumbnail.mark().clone(), value }
     }));
     leaves
-}
-
-/// The view without what clients are not told: the pose of the mode that is not shown, and which op it was.
-pub(crate) fn told(view: &AppliedView) -> AppliedView {
-    let mut told = AppliedView { op: OpSeq(0), ..view.clone() };
-    match view.ndisplay {
-        3 => told.plane = PlanePose { rect: Rect { left: 0.0, bottom: 0.0, width: 1.0, height: 1.0 }, zoom: 1.0 },
-        _ => told.volume = None,
-    }
-    told
-}
-
-/// Fails without printing both: tables and pictures are long.
-pub(crate) fn assert_same(left: &AppliedView, right: &AppliedView, what: &str) {
-    assert!(left == right, "{what}: ops {:?} and {:?}, {:?} and {:?}", left.op, right.op, left.step, right.step);
 }

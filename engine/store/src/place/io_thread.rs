@@ -113,12 +113,11 @@ impl Drop for Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::mpsc::channel;
 
     type Told = Result<Option<Vec<Blob>>, PlaceErrorKind>;
 
     fn done() -> (Done, std::sync::mpsc::Receiver<Told>) {
-        let (tell, told) = channel();
+        let (tell, told) = sync_channel(1);
         (Box::new(move |answer| tell.send(answer.map_err(|error| error.kind)).unwrap()), told)
     }
 

@@ -4,7 +4,7 @@
 
 use super::{Access, Blob, Key, Place, PlaceError, PlaceErrorKind, Span, Stop};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 /// Makes a place that holds these objects, by key.
@@ -64,7 +64,7 @@ fn key(name: &str) -> Key {
 }
 
 fn fetch(place: &dyn Place, name: &str, spans: &[Span], stop: &Stop) -> Receiver<Answer> {
-    let (tell, told) = channel();
+    let (tell, told) = sync_channel(1);
     place.fetch(&key(name), spans, stop, Box::new(move |answer| drop(tell.send(answer))));
     told
 }
@@ -107,14 +107,16 @@ fn spans_of_one(place: &dyn Place, name: &str, object: &[u8]) {
         let expected = &object[range.start as usize..range.end as usize];
         let got = read(place, name, &span).unwrap_or_else(|error| panic!("{name:?} {span:?}: {error}"));
         assert!(got.as_deref() == Some(expected), "{name:?} {span:?}: read gave other bytes ({:?})", got.map(|b| b.len()));
-        let got = fetched(place, name, &[span.clone()]).unwrap_or_else(|error| panic!("{name:?} {span:?}: {error}"));
+        let got = fetched(place, name, std::slice::from_ref(&span)).unwrap_or_else(|error| panic!("{name:?} {span:?}: {error}"));
         let got = got.unwrap_or_else(|| panic!("{name:?} {span:?}: not there"));
         assert!(got.len() == 1 && got[0].bytes == expected, "{name:?} {span:?}: fetch gave other bytes");
     }
     for span in [Span::Range(0..len + 1), Span::Range(len + 5..len + 6)] {
         let error = read(place, name, &span).err().unwrap_or_else(|| panic!("{name:?} {span:?}: reaches beyond the end"));
         assert_eq!(error.kind, PlaceErrorKind::Short, "{name:?} {span:?}: {error}");
-        let error = fetched(place, name, &[span.clone()]).err().unwrap_or_else(|| panic!("{name:?} {span:?}: beyond the end"));
+        let error = fetched(place, name, std::slice::from_ref(&span))
+            .err()
+            .unwrap_or_else(|| panic!("{name:?} {span:?}: beyond the end"));
         assert_eq!(error.kind, PlaceErrorKind::Short, "{name:?} {span:?}: {error}");
     }
 }
@@ -123,7 +125,7 @@ fn missing(place: &dyn Place) {
     for name in ["none", "0", "0/c", "0/c/0/0/below", "with", "with percent", "zarr", "ZARR.JSON"] {
         for span in [Span::Whole, Span::Range(0..1), Span::Last(8)] {
             assert_eq!(read(place, name, &span), Ok(None), "{name:?} {span:?}");
-            assert_eq!(fetched(place, name, &[span.clone()]), Ok(None), "{name:?} {span:?}");
+            assert_eq!(fetched(place, name, std::slice::from_ref(&span)), Ok(None), "{name:?} {span:?}");
         }
     }
 }
@@ -169,7 +171,7 @@ fn many_at_once(place: &Arc<dyn Place>, objects: &[(&str, &[u8])]) {
     if let Access::Far { requests } = place.access() {
         assert!(requests > 0, "a place that serves no request");
     }
-    let (tell, told) = channel();
+    let (tell, told) = sync_channel(64);
     for n in 0..64 {
         let (name, _) = objects[n % objects.len()];
         let tell = tell.clone();

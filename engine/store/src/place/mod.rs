@@ -8,6 +8,9 @@
 //! Architecture invariant: nothing that leaves a place (errors, names, logs) holds a URL, a path within a bucket or a credential;
 //! [`Place::redacted`] is its only name. The message of an error is ours, never the text of a library's.
 
+#[cfg(test)]
+#[path = "../../tests/store/archive.rs"]
+mod archive;
 mod dir;
 pub mod failing;
 mod find;

@@ -11,7 +11,7 @@ use nc_store::place::{
 };
 use std::path::Path;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -138,7 +138,7 @@ fn read(place: &dyn Place, key: &str, span: &Span) -> Result<Option<Vec<u8>>, Pl
 }
 
 fn fetch(place: &dyn Place, key: &str, spans: &[Span]) -> Vec<Blob> {
-    let (tell, told) = channel();
+    let (tell, told) = sync_channel(1);
     place.fetch(&Key::new(key).unwrap(), spans, &Stop::new(), Box::new(move |answer| drop(tell.send(answer))));
     told.recv().unwrap().unwrap().unwrap()
 }

@@ -110,7 +110,7 @@ where
     A: Future<Output = Response<Body>> + Send + 'static,
 {
     let (end, mut ended) = oneshot::channel::<()>();
-    let (tell, told) = std::sync::mpsc::channel();
+    let (tell, told) = std::sync::mpsc::sync_channel(1);
     let seen = Arc::new(Seen::default());
     let counts = Arc::clone(&seen);
     std::thread::spawn(move || {

@@ -1,10 +1,7 @@
 use super::super::Span;
 use super::*;
-use archive::{Style, archive};
+use crate::place::archive::{Style, archive};
 use std::fs;
-
-#[path = "../../../tests/store/archive.rs"]
-mod archive;
 
 fn find(text: &str) -> Result<Spot, OpenError> {
     Places::new(PlaceOptions::default()).find(&Location::parse(text)?)

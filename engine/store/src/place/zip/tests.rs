@@ -1,10 +1,7 @@
 use super::super::Memory;
 use super::*;
-use archive::{Style, archive};
+use crate::place::archive::{Style, archive};
 use proptest::prelude::*;
-
-#[path = "../../../tests/store/archive.rs"]
-mod archive;
 
 const ENTRIES: &[(&str, &[u8])] = &[
     ("folder/", b""),
