@@ -35,8 +35,21 @@ fn assert_refused(arguments: &[&str], naming: &[&str]) {
 
 /// Both commands that open an image refuse it alike.
 fn assert_unreadable(path: &Path, naming: &[&str]) {
+    assert_refused(&["info", path.to_str().unwrap()], naming);
+    assert_refused_to_serve(path, naming);
+}
+
+/// An image that cannot be decoded: `info` says what it is, `serve` refuses it.
+fn assert_unservable(path: &Path, naming: &[&str]) {
+    let output = napari_cuda(&["info", path.to_str().unwrap()]);
+    let told = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{path:?}");
+    assert!(naming.iter().all(|name| told.contains(name)), "{told}");
+    assert_refused_to_serve(path, naming);
+}
+
+fn assert_refused_to_serve(path: &Path, naming: &[&str]) {
     let path = path.to_str().unwrap();
-    assert_refused(&["info", path], naming);
     let free = ["--state-port", "0", "--pixel-port", "0", "--http-port", "0", "--log-level", "error"];
     assert_refused(&[&["serve", path], &free[..]].concat(), naming);
 }
@@ -79,10 +92,10 @@ fn data_that_cannot_be_opened_is_refused_in_one_line() {
     assert_unreadable(&place("hollow"), &["hollow"]);
 
     array(&place("complex"), "complex64", PLAIN);
-    assert_unreadable(&place("complex"), &["complex", "complex64"]);
+    assert_unservable(&place("complex"), &["complex", "complex64"]);
 
     array(&place("coded"), "uint8", r#"[{"name": "bytes"}, {"name": "enigma", "configuration": {}}]"#);
-    assert_unreadable(&place("coded"), &["coded", "enigma"]);
+    assert_unservable(&place("coded"), &["coded", "enigma"]);
 
     // The same array with nothing wrong opens.
     array(&place("sound"), "uint8", PLAIN);
@@ -101,7 +114,7 @@ fn bad_values_are_refused_with_what_is_allowed() {
     assert_refused(&["serve", "image", "--demo"], &["DATA", "--demo", "one of them"]);
     assert_refused(&["serve", "--drive", "nobody"], &["--drive", "nobody", "everyone, first or token"]);
     assert_refused(&["serve", "--drive", "token"], &["--drive", "--drive-token", "NAPARI_CUDA_DRIVE_TOKEN"]);
-    assert_refused(&["serve", "--allow-url", "https://a.org/", "--allow-url", "b.org"], &["--allow-url", "b.org", "https://"]);
+    assert_refused(&["serve", "--allow-url", "https://a.org/", "--allow-url", "b.org"], &["--allow-url", "https://"]);
     let free = ["--state-port", "0", "--pixel-port", "0", "--http-port", "0", "--data-root", "/no/such/directory"];
     assert_refused(&[&["serve"], &free[..]].concat(), &["--data-root", "/no/such/directory", "directory"]);
 }

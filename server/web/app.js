@@ -126,7 +126,7 @@ function invalidate() {
 function render() {
   due = false;
   const { view } = viewer;
-  const name = nameOf(view.source);
+  const name = view.plate ? `${view.plate.name} ${view.plate.well}` : nameOf(view.source);
   document.title = name ? `${name} · napari-cuda` : "napari-cuda";
   at("source").textContent = name;
   at("source").title = view.source;

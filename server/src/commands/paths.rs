@@ -83,9 +83,14 @@ impl Root {
             let location = Location::parse(given).ok().filter(|location| allowed && location.path().is_none());
             return location.map(|location| Place::Remote(location.within(&self.prefixes))).ok_or(Refused::Forbidden);
         }
-        match (self.local(given), given.rsplit_once('#')) {
-            // A name may hold the sign, too; it comes first.
-            (Err(Refused::Missing), Some((path, chosen))) if !chosen.is_empty() && !chosen.contains('/') => {
+        let found = self.local(given);
+        // A name may hold the sign, too, and one that is there comes first; names within an archive are not looked up.
+        let unsure = match &found {
+            Err(refused) => *refused == Refused::Missing,
+            Ok((_, inside, _)) => !inside.as_os_str().is_empty(),
+        };
+        match (found, given.rsplit_once('#')) {
+            (_, Some((path, chosen))) if unsure && !chosen.is_empty() && !chosen.contains('/') => {
                 let (path, inside, root) = self.local(path)?;
                 Ok(Place::Local { path, inside, pick: Some(chosen.to_owned()), root })
             }

@@ -74,6 +74,8 @@ fn driving_by_token_needs_one_and_no_message_shows_it() {
     assert!(told.starts_with("--drive-token") && !told.contains("words"), "{told}");
     for wrong in ["https://", "example.org", "://x", "https:///path", "ht tp://x", "1s://x"] {
         let told = of(Flags { allow_url: vec!["https://fine.org".into(), wrong.into()], ..Flags::default() });
+        // The example that it gives is nobody's secret.
+        let told = told.replace("https://example.org/images/", "");
         assert!(told.starts_with("--allow-url") && !told.contains(wrong) && !told.contains("fine"), "{told}");
     }
 }
