@@ -1,9 +1,9 @@
 // Who may move the view: a page without the token watches, a page with it drives.
 
 import { ViewerPage } from "./page.mjs";
-import { serve } from "./server.mjs";
+import { VIDEO, serve } from "./server.mjs";
 
-const TOKEN = "a b&c";
+const TOKEN = "a&b=c%";
 
 /** Drags the picture a little to the right. */
 async function drag(viewer) {
@@ -33,10 +33,9 @@ export async function watchersWatch({ binary, browser, image, out }) {
     // The driver's move is told after whatever the watcher could have sent.
     await drag(driver);
     await watcher.page.waitForFunction((rect) => JSON.stringify(window.__viewer.view.camera.rect) !== rect, before);
-    const [left] = JSON.parse(before);
-    const width = JSON.parse(before)[2];
+    const [left, , width, height] = JSON.parse(before);
     await watcher.restingPicture();
-    const moved = (left - JSON.parse(await rectOf(watcher))[0]) / (width / 1280);
+    const moved = (left - JSON.parse(await rectOf(watcher))[0]) / Math.max(width / VIDEO.width, height / VIDEO.height);
     if (Math.abs(moved - 60) > 2) throw new Error(`the view moved by ${moved.toFixed(1)} pixels, not by the driver's 60`);
     const refused = await watcher.page.locator("#warnings").textContent();
     if (refused) throw new Error(`the watcher was told: ${refused}`);
