@@ -307,8 +307,9 @@ impl RenderLoop {
             laps.lap(Stage::Capture);
         }
         self.attempt = None;
+        let ahead = turn.viewer.look_ahead(self.source.as_deref().map(|s| s as &dyn TileSource));
         let retry = turn.capture_due.then(|| Instant::now() + self.config.interval);
-        Ok(outcome.wake_at.into_iter().chain(retry).min())
+        Ok(outcome.wake_at.into_iter().chain(ahead).chain(retry).min())
     }
 
     /// Hands the picture to the encode thread. If every slot of the ring is out, it is due again in the next turn.

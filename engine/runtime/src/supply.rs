@@ -178,6 +178,11 @@ impl Supply {
         self.demand.observe(now, shown, step)
     }
 
+    /// The present view lacks nothing.
+    pub(crate) fn complete(&mut self) {
+        self.lacking = 0;
+    }
+
     /// Asks for what is `missing`, and for what lies ahead. When to look again although nothing happens.
     pub(crate) fn ask(&mut self, missing: &[Missing], ahead: &Ahead<'_>, source: &dyn TileSource) -> Option<Instant> {
         self.lacking = missing.iter().filter(|missing| !missing.stands_in).count();
@@ -199,7 +204,7 @@ impl Supply {
 
     /// Asks for nothing.
     pub(crate) fn ask_nothing(&mut self, source: &dyn TileSource) {
-        self.lacking = 0;
+        self.complete();
         self.demand.send(Vec::new(), source);
     }
 }

@@ -25,7 +25,7 @@ use crate::supply::Supply;
 use crate::thumbnails::{ThumbnailWork, Thumbnails};
 use crate::tile_source::TileSource;
 use crate::txn::{self, Given, Live, Mode};
-use crate::viewport::{self, ViewportPlan};
+use crate::viewport::{self, Missing, ViewportPlan};
 use crate::volume;
 use nc_core::data::lod::{LevelPolicy, LevelReason};
 use nc_core::data::{Budgets, Footprint, LevelDecided, Rect, RoiPolicy, TileKey, plane_camera};
@@ -161,6 +161,8 @@ pub struct Viewer {
     changed_at: Option<Instant>,
     committed: Option<Committed>,
     thumbnails: Thumbnails,
+    /// The view of the last tick and its time, while nothing was asked for ahead of it.
+    ahead_of: Option<(Arc<State>, Instant)>,
 }
 
 impl Viewer {
@@ -186,6 +188,7 @@ impl Viewer {
             changed_at: None,
             committed: None,
             thumbnails: Thumbnails::default(),
+            ahead_of: None,
         }
     }
 
@@ -229,8 +232,16 @@ impl Viewer {
             // One that was due may be lost with the picture.
             self.keyframe = true;
             self.supply.fail();
+            self.ahead_of = None;
         }
         result
+    }
+
+    /// To be called after every tick, when its picture is on its way: asks for what lies ahead of the view, if the tick did not.
+    /// Says when to tick again although nothing happens.
+    pub fn look_ahead(&mut self, source: Option<&dyn TileSource>) -> Option<Instant> {
+        let (snapshot, now) = self.ahead_of.take()?;
+        self.ask(&[], &snapshot, snapshot.dataset.as_ref()?, source?, now)
     }
 
     fn advance(
@@ -243,6 +254,7 @@ impl Viewer {
         let Tick { now, snapshot, commands, arrivals } = tick;
         let mut outcome = Outcome::default();
         self.supply.begin();
+        self.ahead_of = None;
         if self.epoch != Some(snapshot.epoch) {
             self.adopt(&snapshot, device);
         }
@@ -377,11 +389,11 @@ impl Viewer {
         self.supply.upload_arrived(device, |key| drawn.as_ref().is_some_and(|drawn| drawn.shows(key)))
     }
 
-    /// Plans the 2D picture, hands over what of it is decoded already and asks for the rest, and for what lies ahead. Tells also
-    /// whether anything was handed over.
+    /// Plans the 2D picture, hands over what of it is decoded already and asks for the rest. Tells also whether anything was handed
+    /// over.
     fn prepare_tiles(
         &mut self,
-        snapshot: &State,
+        snapshot: &Arc<State>,
         dataset: &Dataset,
         source: &dyn TileSource,
         device: &mut dyn RenderDevice,
@@ -405,12 +417,32 @@ impl Viewer {
                 uploaded = true;
             }
         }
+        if plan.missing.is_empty() {
+            self.supply.complete();
+            self.ahead_of = Some((snapshot.clone(), now));
+        } else {
+            self.ask(&plan.missing, snapshot, dataset, source, now).into_iter().for_each(|at| outcome.wake(at));
+        }
+        laps.lap(Stage::Upload);
+        Ok((plan, uploaded))
+    }
+
+    /// Asks for what is missing, and for what lies ahead; when to tick again although nothing happens.
+    fn ask(
+        &mut self,
+        missing: &[Missing],
+        snapshot: &State,
+        dataset: &Dataset,
+        source: &dyn TileSource,
+        now: Instant,
+    ) -> Option<Instant> {
+        let shown = self.live.poses.plane.expanded_to(snapshot.canvas);
         let velocity = self.supply.observe(now, shown, snapshot.dims.step.get());
         let outlook = source.outlook();
         let ahead = Ahead {
             state: snapshot,
             dataset,
-            level,
+            level: self.live.level,
             shown,
             velocity: &velocity,
             decode_bytes_per_s: outlook.decode_bytes_per_s,
@@ -418,11 +450,8 @@ impl Viewer {
             most_tiles: viewport::layer_share(snapshot, self.supply.bytes().1, dataset),
             now,
         };
-        let rests_at = self.supply.ask(&plan.missing, &ahead, source);
-        let next = if self.supply.left_over() { Some(now) } else { rests_at };
-        next.into_iter().for_each(|at| outcome.wake(at));
-        laps.lap(Stage::Upload);
-        Ok((plan, uploaded))
+        let rests_at = self.supply.ask(missing, &ahead, source);
+        if self.supply.left_over() { Some(now) } else { rests_at }
     }
 
     /// Whether the old picture has to stand a little longer: the step or the set of layers is new, something of it is still on its

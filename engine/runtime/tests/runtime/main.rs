@@ -5,6 +5,7 @@ mod ahead;
 mod growing;
 mod levels;
 mod modes;
+mod scrub;
 mod stand;
 mod supply;
 mod threads;

@@ -76,7 +76,8 @@ impl<D: RenderDevice> Loop<D> {
         // What arrives is wanted no more, unless a new list says so.
         self.wanted.retain(|key| !arrivals.iter().any(|a| matches!(a, Arrival::Tile { key: came, .. } if came == key)));
         let tick = Tick { now: self.now, snapshot: snapshot.clone(), commands, arrivals };
-        let outcome = self.viewer.tick(tick, &mut self.device, Some(&self.shelf), &mut NoClock)?;
+        let mut outcome = self.viewer.tick(tick, &mut self.device, Some(&self.shelf), &mut NoClock)?;
+        outcome.wake_at = outcome.wake_at.into_iter().chain(self.viewer.look_ahead(Some(&self.shelf))).min();
         if let Some(wants) = self.shelf.take_wants().pop() {
             self.wanted = wants;
         }
