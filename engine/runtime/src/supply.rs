@@ -189,8 +189,9 @@ impl Supply {
         let arrived: HashSet<TileKey> = self.arrived.iter().map(|arrived| arrived.key).collect();
         let mut wants = Vec::with_capacity(missing.len());
         for Missing { key, class, .. } in missing.iter().filter(|missing| !arrived.contains(&missing.key)) {
+            let Some(class) = *class else { continue };
             if self.demand.makes(key) || self.tried.contains(key) {
-                wants.push(Want { goal: Goal::Tile(*key), class: *class, deadline: None, pin: false });
+                wants.push(Want { goal: Goal::Tile(*key), class, deadline: None, pin: false });
             } else {
                 // It may be decoded: this tick came to its end before.
                 self.left_over = true;

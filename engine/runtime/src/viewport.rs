@@ -4,7 +4,7 @@
 //! Where tiles of the level are not resident there is a **hole**, and something else stands in, pixel by pixel: another level of the
 //! same step. What covers the hole soonest is asked for first, the coarsest level and then the one two levels coarser, each only where
 //! nothing as good is resident and where it costs at most half of the chunks; the tiles of the level itself follow as
-//! [`Class::Finer`].
+//! [`Class::Finer`]. Stand-ins that would cost more are taken where their chunks are decoded already.
 
 use crate::residency::Residency;
 use nc_core::data::{Footprint, Rect, SampleAxis, SampleFormat, TILE, TileKey, Transfer};
@@ -37,8 +37,9 @@ pub struct ViewportPlan {
 pub struct Missing {
     /// Which.
     pub key: TileKey,
-    /// [`Class::Visible`] if nothing as good stands in, else [`Class::Finer`].
-    pub class: Class,
+    /// [`Class::Visible`] if nothing as good stands in, else [`Class::Finer`]. `None` if it is not worth loading: it is taken only if
+    /// its chunks are decoded.
+    pub class: Option<Class>,
     /// Whether it is to stand in for tiles of the level.
     pub stands_in: bool,
 }
@@ -77,13 +78,13 @@ pub fn plan(
             let filled = fill(&of, &absent, residency);
             anything |= !filled.planes.is_empty();
             planes.extend(filled.planes);
-            if filled.covered || !filled.missing.is_empty() {
+            if filled.covered || filled.missing.iter().any(|missing| missing.class.is_some()) {
                 class = Class::Finer;
             }
             bridges.extend(filled.missing);
         }
         presentable &= anything || wanted.tiles.is_empty();
-        missing.push(absent.into_iter().map(|key| Missing { key, class, stands_in: false }).collect());
+        missing.push(absent.into_iter().map(|key| Missing { key, class: Some(class), stands_in: false }).collect());
         layers.push(slice_layer(layer, planes));
     }
     let limit = tile_limit(residency.budget(), dataset);
@@ -148,8 +149,9 @@ fn fill(hole: &Hole<'_>, absent: &[TileKey], residency: &mut Residency) -> Fille
     };
     for (stand_in, lacking) in asked.into_iter().rev() {
         let settled = if stand_in == bridge { closely } else { filled.covered };
-        if !settled && 2 * cost(stand_in, &lacking) <= cost(level, absent) {
-            filled.missing.extend(lacking.into_iter().map(|key| Missing { key, class: Class::Visible, stands_in: true }));
+        if !settled {
+            let class = (2 * cost(stand_in, &lacking) <= cost(level, absent)).then_some(Class::Visible);
+            filled.missing.extend(lacking.into_iter().map(|key| Missing { key, class, stands_in: true }));
         }
     }
     filled

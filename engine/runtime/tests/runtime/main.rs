@@ -4,6 +4,7 @@
 mod ahead;
 mod growing;
 mod levels;
+mod mixed;
 mod modes;
 mod scrub;
 mod stand;

@@ -85,10 +85,12 @@ pub(crate) fn overview(plane: &PlaneKey) -> Overview {
 #[derive(Clone, Default)]
 pub(crate) struct Shelf(Arc<Mutex<ShelfState>>);
 
+type Choice = Box<dyn Fn(&TileKey) -> bool + Send>;
+
 #[derive(Default)]
 struct ShelfState {
     /// Which tiles are decoded already.
-    decoded: Option<fn(&TileKey) -> bool>,
+    decoded: Option<Choice>,
     wants: Vec<Vec<TileKey>>,
     /// The last list as it was.
     last: Vec<Want>,
@@ -99,8 +101,8 @@ struct ShelfState {
 
 impl Shelf {
     /// From now on these are decoded already.
-    pub(crate) fn decode(&self, which: fn(&TileKey) -> bool) {
-        self.0.lock().unwrap().decoded = Some(which);
+    pub(crate) fn decode(&self, which: impl Fn(&TileKey) -> bool + Send + 'static) {
+        self.0.lock().unwrap().decoded = Some(Box::new(which));
     }
 
     /// The lists of wanted tiles since the last call.
@@ -128,7 +130,7 @@ impl TileSource for Shelf {
     fn resident(&self, key: &TileKey) -> Option<Tile> {
         let mut state = self.0.lock().unwrap();
         state.tried.push(*key);
-        state.decoded.is_some_and(|which| which(key)).then(|| tile(key))
+        state.decoded.as_ref().is_some_and(|which| which(key)).then(|| tile(key))
     }
 
     fn want(&self, wants: &[Want]) {
