@@ -320,6 +320,15 @@ mod tests {
     }
 
     #[test]
+    fn readers_share_one_copy() {
+        let cache = ChunkCache::new(100_000);
+        let chunk = chunk(10_000);
+        cache.insert(key(0), chunk.clone(), None);
+        let (one, other) = (cache.get(&key(0)).unwrap(), cache.get(&key(0)).unwrap());
+        assert!(Arc::ptr_eq(&one, &chunk) && Arc::ptr_eq(&other, &chunk));
+    }
+
+    #[test]
     fn pins_stay_and_never_exceed_a_quarter() {
         let cache = ChunkCache::new(100_000);
         let keys: Vec<ChunkKey> = (0..8).map(key).collect();

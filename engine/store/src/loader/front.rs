@@ -167,13 +167,17 @@ impl Front {
         desk.mended.retain(|a| a.tile_key().is_some_and(|key| images.iter().any(|image| image.info.id == key.plane.image)));
         desk.taken.clear();
         // A list that nobody has looked at yet is replaced, so that lists do not pile up.
-        let last = self.commands.iter_mut().rev().find(|command| command.view() == Some(view));
-        if let Some(Command::Want { images: old_images, wants: old_wants, dropped: old_dropped, .. }) = last {
+        if let Some(Command::Want { images: old_images, wants: old_wants, dropped: old_dropped, .. }) = self.last_said(view) {
             (*old_images, *old_wants) = (images.to_vec(), wants.to_vec());
             old_dropped.extend(dropped.drain());
         } else {
             self.say(Command::Want { view, images: images.to_vec(), wants: wants.to_vec(), dropped });
         }
+    }
+
+    /// What the view said last and the queue has not heard yet.
+    fn last_said(&mut self, view: ViewId) -> Option<&mut Command> {
+        self.commands.iter_mut().rev().find(|command| command.view() == Some(view))
     }
 
     /// Tiles that the view has, or finds when it looks, although it wants them.
@@ -200,6 +204,13 @@ impl Front {
 
     /// Leaves a tile. An earlier state of it that was not taken gives way; one that was taken is mended, unless it is wanted.
     pub(super) fn put_tile(&mut self, view: ViewId, epoch: u64, key: TileKey, tile: Tile, wanted: bool) -> Option<Wake> {
+        if wanted && let Some(Command::Want { wants, dropped, .. }) = self.last_said(view) {
+            // A list that the queue has not heard yet, and that may say otherwise.
+            if !wants.iter().any(|want| want.goal == Goal::Tile(key)) {
+                dropped.insert(key);
+                return None;
+            }
+        }
         let desk = self.desks.get_mut(&view).filter(|desk| desk.epoch == epoch)?;
         let same = |a: &&mut Arrival| a.tile_key() == Some(key);
         if let Some(earlier) = desk.arrivals.iter_mut().find(same) {

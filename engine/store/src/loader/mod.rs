@@ -2,7 +2,7 @@
 //!
 //! Lives here: the public face (this file), what is said (`want`), what views and loader leave for each other (`front`), the order of
 //! work (`queue`), tiles in the making (`gathering`), damaged chunks (`failures`), places that are away (`health`), how fast things go
-//! (`pace`), the threads (`worker`).
+//! (`pace`), the threads (`threads`) and what they do (`worker`).
 //!
 //! Locks: the queue's mutex, then the front's or the cache's; a gathering's is held with none of them. Render threads take the front's
 //! and the cache's only.
@@ -13,6 +13,7 @@ mod gathering;
 mod health;
 mod pace;
 mod queue;
+mod threads;
 mod want;
 mod worker;
 
