@@ -169,7 +169,9 @@ fn channel(channel: &Channel) -> String {
 }
 
 fn first_shown(found: &Survey) -> Option<String> {
-    let axis = |name: &str, at: Option<u64>| at.map(|at| format!("{name} {at}"));
+    // The file may name an index of an axis that the image lacks.
+    let has = |name: &str| found.axes.iter().any(|axis| axis.name == name);
+    let axis = |name: &str, at: Option<u64>| at.filter(|_| has(name)).map(|at| format!("{name} {at}"));
     let shown: Vec<String> = [axis("t", found.default_t), axis("z", found.default_z)].into_iter().flatten().collect();
     (!shown.is_empty()).then(|| shown.join(", "))
 }

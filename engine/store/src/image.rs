@@ -205,10 +205,11 @@ impl From<PlaceError> for ReadError {
     fn from(error: PlaceError) -> Self {
         let kind = match error.kind {
             PlaceErrorKind::Denied => ReadErrorKind::Denied,
-            PlaceErrorKind::Unreachable | PlaceErrorKind::Bad => ReadErrorKind::Unreachable,
+            PlaceErrorKind::Unreachable => ReadErrorKind::Unreachable,
             PlaceErrorKind::TimedOut => ReadErrorKind::TimedOut,
             PlaceErrorKind::Hung => ReadErrorKind::Hung,
             PlaceErrorKind::Short => ReadErrorKind::Short,
+            PlaceErrorKind::Bad => ReadErrorKind::Decode,
             PlaceErrorKind::Stopped => ReadErrorKind::Stopped,
             // Reading never lists.
             PlaceErrorKind::Unlistable => ReadErrorKind::Source,

@@ -198,10 +198,16 @@ fn several_images_of_one_group() {
     let files: Files =
         vec![(".zattrs", json!({"multiscales": multiscales})), ("a/.zarray", v2(&[20, 30])), ("b/.zarray", v2(&[40, 50]))];
     let place = folder(&files);
-    let opened = |pick: &str| open(&at(&place, pick), ImageId(1)).map(|image| (*image.info).clone());
+    let opened = |pick: &str| open(&format!("{}{pick}", at(&place, "")), ImageId(1)).map(|image| (*image.info).clone());
     let first = opened("").unwrap();
     assert_eq!((first.levels[0].path.as_str(), first.images), ("a", vec!["overview".into(), "1".to_owned(), "broken".into()]));
     assert!(first.warnings.iter().any(|w| w.contains("multiscales lists 3 images") && w.contains("#1")), "{:?}", first.warnings);
+    for (pick, path) in [("#overview", "a"), ("#0", "a"), ("#1", "b")] {
+        assert_eq!(opened(pick).unwrap().levels[0].path, path, "{pick}");
+    }
+    assert!(opened("#broken").is_err());
+    let unknown = opened("#thumbnail").unwrap_err().to_string();
+    assert!(unknown.contains("thumbnail") && unknown.contains("overview"), "{unknown}");
     let survey = survey(&at(&place, "")).unwrap();
     assert_eq!((survey.kind, survey.images.len()), (Kind::Image, 3));
 }
