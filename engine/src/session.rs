@@ -162,27 +162,16 @@ impl Session {
     /// # Errors
     /// When it does not open; the session is as it was.
     pub fn prepare(&self, location: &str) -> Result<Prepared, LoadError> {
-        self.prepare_at(&Location::parse(location).map_err(LoadError::Open)?)
-    }
-
-    /// The same, of a location that was understood already.
-    ///
-    /// # Errors
-    /// As [`Self::prepare`].
-    pub fn prepare_at(&self, location: &Location) -> Result<Prepared, LoadError> {
         let received = Instant::now();
-        self.prepared(self.inner.engine.open_at(location)?, received)
+        let location = Location::parse(location).map_err(LoadError::Open)?;
+        self.prepare_image(self.inner.engine.open_at(&location)?, received)
     }
 
-    /// Like [`Self::prepare`], of an image that is open.
+    /// Like [`Self::prepare`], of an image that is open; it was asked for at `received`.
     ///
     /// # Errors
     /// When its scene cannot be set up.
-    pub fn prepare_image(&self, image: Image) -> Result<Prepared, LoadError> {
-        self.prepared(image, Instant::now())
-    }
-
-    fn prepared(&self, image: Image, received: Instant) -> Result<Prepared, LoadError> {
+    pub fn prepare_image(&self, image: Image, received: Instant) -> Result<Prepared, LoadError> {
         let Inner { engine, ledger, signal, inbox, watches, .. } = &*self.inner;
         Prepared::new(engine, image, (ledger.state().canvas, *watches), signal.clone(), inbox.clone(), received)
     }

@@ -58,5 +58,7 @@ fn twenty_sessions_leave_no_thread_and_no_file_open() {
     while count("/proc/self/task") > threads && Instant::now() < deadline {
         std::thread::yield_now();
     }
-    assert_eq!((count("/proc/self/task"), count("/proc/self/fd")), (threads, files));
+    // At first a thread that had ended may have been listed, too.
+    let after = (count("/proc/self/task"), count("/proc/self/fd"));
+    assert!(after.0 <= threads && after.1 <= files, "{after:?} threads and files, {:?} after the first", (threads, files));
 }

@@ -38,7 +38,7 @@ fn golden(name: &str) -> String {
 fn switch(engine: &Engine, session: &Session, shown: &Receiver<OpSeq>, number: usize) {
     let prepared = match number % 3 {
         0 => session.prepare(&golden("cells3d_labels_v05.ome.zarr")),
-        1 => session.prepare_image(engine.demo()),
+        1 => session.prepare_image(engine.demo(), Instant::now()),
         _ => session.prepare(&golden("fish4c_u16_v05_sharded_blosc.ome.zarr")),
     };
     prepared.unwrap().show();

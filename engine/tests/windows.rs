@@ -104,7 +104,7 @@ fn a_slow_store_starts_at_once_and_gets_its_limits_later() {
 
     // Likewise an image that is loaded into a session that runs.
     let gate = Gate::default();
-    session.prepare_image(slow(&gate)).unwrap().show();
+    session.prepare_image(slow(&gate), Instant::now()).unwrap().show();
     assert_eq!(limits(&session.view()), [UNKNOWN; 2]);
     gate.open();
     until(&told, |view| view.epoch == 2 && limits(view).into_iter().all(sound));

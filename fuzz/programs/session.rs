@@ -260,7 +260,11 @@ impl Engine for Parrot {
 
     fn traced(&self, _: &[OpTrace]) {}
 
-    fn prepare(&self, location: &nc_engine::places::Location) -> Result<Box<dyn Prepared>, LoadError> {
+    fn prepare(
+        &self,
+        location: &nc_engine::places::Location,
+        _selection: &nc_engine::Selection,
+    ) -> Result<Box<dyn Prepared>, LoadError> {
         Err(nc_engine::OpenError::Missing { path: location.redacted().into() }.into())
     }
 

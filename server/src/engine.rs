@@ -34,21 +34,12 @@ pub trait Engine: Send + Sync + 'static {
     /// Says that these ops, which came with packets, have come as far as they will.
     fn traced(&self, ops: &[OpTrace]);
 
-    /// Opens the image at `location`, which the caller has judged, so that it can be shown in the place of the present one. Blocks: it
-    /// reads files.
+    /// Opens what is selected at `location`, which the caller has judged and which may hold several images, so that it can be shown in
+    /// the place of the present one; without a selection the first. Blocks: it reads files.
     ///
     /// # Errors
-    /// When it does not open; everything is as it was.
-    fn prepare(&self, location: &Location) -> Result<Box<dyn Prepared>, LoadError>;
-
-    /// Like [`Self::prepare`], of what is selected at `location`, which may hold several images; without a selection of the first.
-    ///
-    /// # Errors
-    /// Likewise, and when there is no such image.
-    fn prepare_selected(&self, location: &Location, selection: &Selection) -> Result<Box<dyn Prepared>, LoadError> {
-        let _ = selection;
-        self.prepare(location)
-    }
+    /// When there is no such image, or it does not open; everything is as it was.
+    fn prepare(&self, location: &Location, selection: &Selection) -> Result<Box<dyn Prepared>, LoadError>;
 
     /// The one image that is selected at `location`, or the first; and where it is below that. Blocks: it reads metadata.
     ///

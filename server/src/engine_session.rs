@@ -38,13 +38,10 @@ impl Engine for Session {
         Session::traced(self, ops);
     }
 
-    fn prepare(&self, location: &Location) -> Result<Box<dyn Prepared>, LoadError> {
-        Session::prepare_at(self, location).map(|prepared| Box::new(prepared) as Box<dyn Prepared>)
-    }
-
-    fn prepare_selected(&self, location: &Location, selection: &Selection) -> Result<Box<dyn Prepared>, LoadError> {
+    fn prepare(&self, location: &Location, selection: &Selection) -> Result<Box<dyn Prepared>, LoadError> {
+        let received = Instant::now();
         let image = self.engine().open_selected(location, selection)?;
-        Session::prepare_image(self, image).map(|prepared| Box::new(prepared) as Box<dyn Prepared>)
+        Session::prepare_image(self, image, received).map(|prepared| Box::new(prepared) as Box<dyn Prepared>)
     }
 
     fn survey(&self, location: &Location) -> Result<Survey, OpenError> {
@@ -56,8 +53,9 @@ impl Engine for Session {
     }
 
     fn prepare_field(&self, plate: &OpenPlate, well: &str, field: u32) -> Result<Box<dyn Prepared>, LoadError> {
+        let received = Instant::now();
         let image = self.engine().open_field(plate, well, field)?;
-        Session::prepare_image(self, image).map(|prepared| Box::new(prepared) as Box<dyn Prepared>)
+        Session::prepare_image(self, image, received).map(|prepared| Box::new(prepared) as Box<dyn Prepared>)
     }
 
     fn picture(&self, plate: &OpenPlate, well: usize, field: usize) -> Result<Picture, PictureError> {

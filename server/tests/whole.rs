@@ -7,9 +7,11 @@
 #![allow(clippy::unwrap_used)] // clippy.toml allows it in test functions; these are what they call, too
 
 use nc_client::{Client, Identity, Resume, View};
+use nc_engine::Selection;
 use nc_engine::api::data::{CanvasSize, DType, ImageId};
 use nc_engine::api::scene::{AppliedView, Axis, AxisKind, Dataset, ImageInfo, LevelInfo, SourceKind};
 use nc_engine::api::{OpTrace, RawIntent, StreamConfig};
+use nc_engine::places::Location;
 use nc_engine::testing::Stepped;
 use nc_protocol::extension::COMPACT_SCENE;
 use nc_protocol::update::StateUpdate;
@@ -81,7 +83,7 @@ impl Engine for Whole {
 
     fn traced(&self, _ops: &[OpTrace]) {}
 
-    fn prepare(&self, _location: &nc_engine::places::Location) -> Result<Box<dyn Prepared>, LoadError> {
+    fn prepare(&self, _location: &Location, _selection: &Selection) -> Result<Box<dyn Prepared>, LoadError> {
         unreachable!("no client of these programs calls a command")
     }
 

@@ -159,7 +159,7 @@ impl Observer {
 
     /// Shows another image in the session, after all that was intended before.
     pub(crate) fn load(&mut self, image: Image) {
-        self.session.prepare_image(image.clone()).unwrap().show();
+        self.session.prepare_image(image.clone(), Instant::now()).unwrap().show();
         self.image = Some(image);
         // An op of its own.
         self.accepted += 1;

@@ -9,7 +9,7 @@ use nc_engine::{Image, LoadError, OpenError, SessionConfig, ViewPolicy};
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const FISH: &str = "data/fish4c_u16_v05_sharded_blosc.ome.zarr";
 const COLORS: &str = "data/ihc_rgb_v05_zstd.ome.zarr";
@@ -86,7 +86,7 @@ fn what_does_not_open_changes_nothing() {
     assert!(matches!(error("gopher://example.org/a.zarr"), LoadError::Open(OpenError::Location { .. })));
     // One that opens and is not shown leaves nothing behind either.
     let token = Arc::new(());
-    drop(observer.session().prepare_image(gray(50, &token)).unwrap());
+    drop(observer.session().prepare_image(gray(50, &token), Instant::now()).unwrap());
     observer.until_released(&token);
     let after = observer.session().view();
     assert_eq!((after.epoch, after.op), (before.epoch, before.op));
@@ -147,7 +147,7 @@ fn the_first_picture_of_an_image_is_a_keyframe() {
     // Past the very first keyframe.
     while next().idr {}
     for n in 1..=5 {
-        session.prepare_image(gray(60 + 20 * n, &token)).unwrap().show();
+        session.prepare_image(gray(60 + 20 * n, &token), Instant::now()).unwrap().show();
         let first = std::iter::from_fn(|| Some(next())).find(|packet| packet.op >= OpSeq(u64::from(n))).unwrap();
         assert!(first.idr, "switch {n}");
         while next().idr {}

@@ -53,11 +53,7 @@ pub(super) fn run(hub: &Hub, call: &Call) -> Outcome {
         }
         Place::Remote(location) => (location, path.to_owned()),
     };
-    let prepared = match selection.is_empty() {
-        true => engine.prepare(&location),
-        false => engine.prepare_selected(&location, &selection),
-    };
-    prepared.map(shown).map_err(|error| failure(&error, path, &told))
+    engine.prepare(&location, &selection).map(shown).map_err(|error| failure(&error, path, &told))
 }
 
 fn shown(prepared: Box<dyn Prepared>) -> Done {
@@ -122,7 +118,7 @@ fn select(
         Ok(_) => return Err(Failure::refused(Refused::Forbidden, path)),
         Err(refused) => return Err(Failure::refused(refused, path)),
     }
-    engine.prepare_selected(&location, selection).map_err(|error| failure(&error, path, &told))
+    engine.prepare(&location, selection).map_err(|error| failure(&error, path, &told))
 }
 
 /// What a client may choose from, of a place that holds several images.

@@ -7,8 +7,10 @@ use super::viewer::Step;
 use crate::engine::{Busy, Engine, LoadError, Prepared, Vitals};
 use crate::locked;
 use crate::metrics::{Counters, Metrics};
+use nc_engine::Selection;
 use nc_engine::api::scene::AppliedView;
 use nc_engine::api::{OpTrace, RawIntent, StreamConfig};
+use nc_engine::places::Location;
 use nc_protocol::pixel::Header;
 use proptest::prelude::*;
 use std::collections::VecDeque;
@@ -48,7 +50,7 @@ impl Engine for Probe {
         *locked(&self.waits_since) = since;
     }
     fn traced(&self, _ops: &[OpTrace]) {}
-    fn prepare(&self, _location: &nc_engine::places::Location) -> Result<Box<dyn Prepared>, LoadError> {
+    fn prepare(&self, _location: &Location, _selection: &Selection) -> Result<Box<dyn Prepared>, LoadError> {
         unreachable!("nobody opens anything here")
     }
     fn view(&self) -> Arc<AppliedView> {

@@ -1,13 +1,14 @@
 //! An engine without pictures.
 
 use super::PATIENCE;
-use nc_engine::OpenError;
 use nc_engine::api::data::{Blending, CanvasSize, DType, ImageId, Interpolation, Rect, Rendering, colormap};
 use nc_engine::api::scene::{
     AppliedView, Axis, AxisKind, Dataset, Depiction, ImageInfo, LayerControls, LayerView, LevelInfo, OpSeq, PlanePose,
     SourceKind, Thumbnail,
 };
 use nc_engine::api::{OpTrace, Packet, ParameterSets, RawIntent, StreamConfig};
+use nc_engine::places::Location;
+use nc_engine::{OpenError, Selection};
 use nc_protocol::extension::Latency;
 use nc_server::Metrics;
 use nc_server::engine::{Busy, Engine, LoadError, Prepared, Vitals};
@@ -131,7 +132,7 @@ impl Engine for FakeEngine {
         Vitals { stages: vec![("total", latency)], samples: vec![since.first().map_or(1, |n| n + 1)], ..Vitals::default() }
     }
 
-    fn prepare(&self, location: &nc_engine::places::Location) -> Result<Box<dyn Prepared>, LoadError> {
+    fn prepare(&self, location: &Location, _selection: &Selection) -> Result<Box<dyn Prepared>, LoadError> {
         (self.opens)(&location.redacted())
     }
 
