@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 /// Longest time in which a server that works says something when it has to.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -29,7 +29,7 @@ pub enum Seen {
         /// Whether it is an IDR.
         idr: bool,
         /// Its bytes.
-        bytes: usize,
+        unit: Vec<u8>,
     },
 }
 
@@ -86,7 +86,7 @@ impl Viewer {
                     let now = Instant::now();
                     if let Message::Binary(bytes) = message.context("the pixel channel ended")?? {
                         let packet = self.client.handle_packet(&bytes)?;
-                        let seen = Seen::Packet { idr: packet.header.keyframe, bytes: packet.access_unit.len() };
+                        let seen = Seen::Packet { idr: packet.header.keyframe, unit: packet.access_unit.to_vec() };
                         return Ok(Some((now, seen)));
                     }
                 }

@@ -193,9 +193,9 @@ impl<'a> Scenario<'a> {
             let due = start + PERIOD * i as u32;
             let until = if i == count { due + QUIET } else { due };
             while let Some((at, seen)) = self.viewer.next(until).await? {
-                if let Seen::Packet { bytes, .. } = seen {
+                if let Seen::Packet { unit, .. } = &seen {
                     motion.packets += 1;
-                    motion.bytes += bytes;
+                    motion.bytes += unit.len();
                 }
                 open.retain_mut(|open| {
                     let shown = open.follows(&seen);
@@ -280,7 +280,7 @@ mod tests {
     #[test]
     fn an_intent_is_shown_by_the_packet_after_its_view() {
         let mut open = Open { id: "a".into(), sent: Instant::now(), accepted: false, applied: false };
-        let packet = Seen::Packet { idr: false, bytes: 1 };
+        let packet = Seen::Packet { idr: false, unit: vec![0] };
         let story = [Seen::Applied, packet.clone(), Seen::Accepted("a".into()), packet.clone(), Seen::Applied];
         assert!(story.iter().all(|seen| !open.follows(seen)));
         assert!(open.follows(&packet));

@@ -17,6 +17,8 @@ pub enum Data {
     Demo,
     /// An image in a folder.
     Folder(PathBuf),
+    /// An image that a web server has.
+    Url(String),
 }
 
 /// A running server. Ends when dropped.
@@ -41,6 +43,7 @@ impl Server {
         match data {
             Data::Demo => command.arg("--demo"),
             Data::Folder(path) => command.arg(path),
+            Data::Url(url) => command.arg(url),
         };
         if let Some(mib) = cache_mib {
             command.args(["--cache-mb", &mib.to_string()]);

@@ -13,6 +13,13 @@ use std::time::Duration;
 /// Cache budget of the server, MiB.
 const CACHE_MIB: u32 = 128;
 
+/// So large a share of the traces agree with what a client measures, at least.
+const LEAST_AGREEMENT: f64 = 0.99;
+/// Runs shorter than this say nothing of memory.
+const LONG_S: u64 = 300;
+/// Memory that grows by no more in the second half is flat.
+const FLAT_MIB_PER_MIN: f64 = 1.0;
+
 /// Put load on a napari-cuda server and print what held, as JSON on standard output
 #[derive(Debug, Parser)]
 #[command(name = "load")]
@@ -75,12 +82,28 @@ fn main() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let document = runtime.block_on(measure(&args))?;
     println!("{document:#}");
-    let lost = [("leaked", json!(true)), ("all_know_the_same_in_the_end", json!(false))];
-    let lost = lost.iter().any(|(key, bad)| document["result"].get(key) == Some(bad));
-    if lost || document["result"]["lost_acks"].as_u64().unwrap_or(0) > 0 {
-        bail!("the server lost something: see above");
+    let misses = misses(&document["result"]);
+    if !misses.is_empty() {
+        bail!("{}", misses.join("; "));
     }
     Ok(())
+}
+
+/// What did not hold.
+fn misses(result: &Value) -> Vec<&'static str> {
+    let mut misses = Vec::new();
+    let mut check = |missed: bool, what| misses.extend(missed.then_some(what));
+    check(result["leaked"] == json!(true), "something leaked");
+    check(result["all_know_the_same_in_the_end"] == json!(false), "not all clients know the same in the end");
+    check(result["lost_acks"].as_u64().is_some_and(|lost| lost > 0), "acks were lost");
+    check(
+        result["within_limit"]["share"].as_f64().is_some_and(|share| share < LEAST_AGREEMENT),
+        "traces differ from what is measured",
+    );
+    let slope = result["memory"]["slope_of_second_half_mib_per_min"].as_f64();
+    let long = result["seconds"].as_u64().is_some_and(|seconds| seconds >= LONG_S);
+    check(long && slope.is_some_and(|slope| slope > FLAT_MIB_PER_MIN), "memory grows");
+    misses
 }
 
 async fn measure(args: &Args) -> Result<Value> {
@@ -101,4 +124,19 @@ async fn measure(args: &Args) -> Result<Value> {
     Ok(json!({"note": args.note, "command": command.join(" "), "machine": machine::describe(), "load_before": load,
         "load_after": machine::load(), "video": [1280, 720],
         "cache_mib": CACHE_MIB, "mode": mode, "result": result}))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_hold_is_told() {
+        let memory = |slope: f64| json!({"seconds": 600, "lost_acks": 0, "memory": {"slope_of_second_half_mib_per_min": slope}});
+        assert!(misses(&memory(0.2)).is_empty());
+        assert_eq!(misses(&memory(3.0)), ["memory grows"]);
+        assert_eq!(misses(&json!({"lost_acks": 1, "all_know_the_same_in_the_end": false})).len(), 2);
+        assert_eq!(misses(&json!({"within_limit": {"share": 0.5}})), ["traces differ from what is measured"]);
+        assert_eq!(misses(&json!({"leaked": true})), ["something leaked"]);
+    }
 }

@@ -2,16 +2,13 @@
 //!
 //! In one process, without sockets and encoder: what is measured is how soon the samples of a step are on the device.
 
-mod run;
-mod stack;
-
 use anyhow::{Result, ensure};
 use clap::Parser;
 use nc_bench::distribution::rounded;
 use nc_bench::machine;
-use run::{Plan, Scrubbed, cell, longest_ms};
+use nc_bench::scrub::stack::{self, Format};
+use nc_bench::scrub::{Plan, Scrubbed, cell, longest_ms, scrub};
 use serde_json::{Value, json};
-use stack::Format;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -76,7 +73,7 @@ fn main() -> Result<ExitCode> {
     for n in 1..=args.runs {
         for (place, runs) in places.iter().zip(&mut runs) {
             eprintln!("run {n} of {}: {}", args.runs, place.display());
-            runs.push(run::scrub(&place.to_string_lossy(), plan)?);
+            runs.push(scrub(&place.to_string_lossy(), plan)?);
         }
     }
     let mut all_met = true;

@@ -1,7 +1,10 @@
-//! One scrub: a hand that steps at a steady beat, and the render loop as the product runs it, without the encoder.
+//! One scrub: a hand that steps at a steady beat, and the render loop as the product runs it, in this process and without sockets and
+//! encoder. `stack` is the image that is scrubbed through.
 
+pub mod stack;
+
+use crate::distribution::{Distribution, milliseconds, rounded};
 use anyhow::{Context as _, Result, bail};
-use nc_bench::distribution::{Distribution, milliseconds, rounded};
 use nc_core::control::{Context, Intent, bootstrap, reduce};
 use nc_core::data::lod::LevelPolicy;
 use nc_core::data::{Budgets, CanvasSize, ImageId, RoiPolicy, TILE, Tile, TileKey};
@@ -28,37 +31,38 @@ const POINTS: usize = 16;
 
 /// What to run.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Plan {
+pub struct Plan {
     /// Steps per second.
-    pub(crate) rate: f64,
+    pub rate: f64,
     /// Bytes for tiles and decoded chunks.
-    pub(crate) cache_bytes: u64,
+    pub cache_bytes: u64,
     /// Turn back in the middle.
-    pub(crate) reverse: bool,
+    pub reverse: bool,
 }
 
 /// What one pass came to.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Pass {
+pub struct Pass {
     /// Time of the tick that took a step up: plan, and samples to the device. Nothing of it waits.
-    pub(crate) tick: Distribution,
+    pub tick: Distribution,
     /// From the step to the samples of a picture of it, at most two levels coarser, on the device.
-    pub(crate) shown: Distribution,
+    pub shown: Distribution,
     /// From the step to the samples of the target level, of those steps that got there before the next.
-    pub(crate) complete: Distribution,
+    pub complete: Distribution,
     /// Draws.
-    pub(crate) draw: Distribution,
+    pub draw: Distribution,
     /// Steps.
-    pub(crate) steps: usize,
+    pub steps: usize,
 }
 
 impl Pass {
     /// Percent of the steps that were shown at the target level before the next.
-    pub(crate) fn at_target(&self) -> f64 {
+    pub fn at_target(&self) -> f64 {
         100.0 * self.complete.len() as f64 / self.steps.max(1) as f64
     }
 
-    pub(crate) fn to_json(&self) -> Value {
+    /// As a document.
+    pub fn to_json(&self) -> Value {
         json!({"steps": self.steps, "at_target_percent": rounded(self.at_target()), "tick": with_p95(&self.tick),
             "shown": with_p95(&self.shown), "complete": with_p95(&self.complete), "draw": with_p95(&self.draw)})
     }
@@ -72,14 +76,17 @@ fn with_p95(distribution: &Distribution) -> Value {
 
 /// A cold pass, a pass over what is decoded by then, and what became of the chunks that were asked for ahead.
 #[derive(Debug, Clone)]
-pub(crate) struct Scrubbed {
-    pub(crate) cold: Pass,
-    pub(crate) hits: Pass,
-    pub(crate) warm: WarmReport,
+pub struct Scrubbed {
+    /// From an empty cache.
+    pub cold: Pass,
+    /// Over what is decoded by then.
+    pub hits: Pass,
+    /// Of what was asked for ahead in the first.
+    pub warm: WarmReport,
 }
 
 /// Scrubs through the z axis of the image, with a cache that is empty.
-pub(crate) fn scrub(place: &str, plan: Plan) -> Result<Scrubbed> {
+pub fn scrub(place: &str, plan: Plan) -> Result<Scrubbed> {
     let image = nc_store::open(place, ImageId(0)).with_context(|| format!("opening {place}"))?;
     let mut rig = Rig::new(image, plan)?;
     let mut there: Vec<u64> = (0..rig.slices).collect();
@@ -174,7 +181,7 @@ impl Rig {
                 if outcome.drawn {
                     cap.drawn(begun);
                 }
-                wake_at = outcome.wake_at;
+                wake_at = outcome.wake_at.into_iter().chain(viewer.look_ahead(Some(&*source))).min();
                 let newest = snapshot.scene.op_seq.0.checked_sub(first_op).map(|n| n as usize);
                 let level = device.coarsest_shown(&snapshot);
                 record.tick(newest, begun, &clock, level, viewer.missing() == 0, outcome.drawn);
@@ -337,11 +344,11 @@ impl RenderDevice for Watched {
 }
 
 /// In words, for the table.
-pub(crate) fn cell(distribution: &Distribution, percent: usize) -> String {
+pub fn cell(distribution: &Distribution, percent: usize) -> String {
     distribution.percentile_ms(percent).map_or_else(|| "-".into(), |ms| format!("{ms:.2}"))
 }
 
 /// The longest, milliseconds.
-pub(crate) fn longest_ms(distribution: &Distribution) -> f64 {
+pub fn longest_ms(distribution: &Distribution) -> f64 {
     distribution.iter().max().map_or(0.0, milliseconds)
 }

@@ -1,8 +1,8 @@
 //! The image that is scrubbed through: 192 slices of 1024 × 1024 16-bit samples and two levels that halve all axes, in cubes of 64.
 
+use crate::specimen;
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
-use nc_bench::specimen;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use zarrs::array::{Array, ArrayBytes};
 use zarrs::filesystem::FilesystemStore;
 
 /// Samples along z, y and x.
-pub(crate) const SHAPE: [usize; 3] = [192, 1024, 1024];
+pub const SHAPE: [usize; 3] = [192, 1024, 1024];
 /// Of the smallest piece that is read.
 const CHUNK: usize = 64;
 const SHARD: usize = 256;
@@ -21,7 +21,7 @@ const LEVELS: usize = 3;
 
 /// How a stack is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
+pub enum Format {
     /// OME-Zarr 0.4, zarr v2, blosc with lz4
     V2Lz4,
     /// OME-Zarr 0.5, zarr v3, zstd
@@ -32,7 +32,7 @@ pub(crate) enum Format {
 
 impl Format {
     /// As on the command line.
-    pub(crate) fn name(self) -> String {
+    pub fn name(self) -> String {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
@@ -93,7 +93,7 @@ impl Format {
 }
 
 /// The stack in each of the formats, in `folder`; what is there already is taken as it is.
-pub(crate) fn prepare(folder: &Path, formats: &[Format]) -> Result<Vec<PathBuf>> {
+pub fn prepare(folder: &Path, formats: &[Format]) -> Result<Vec<PathBuf>> {
     let places: Vec<PathBuf> = formats.iter().map(|format| folder.join(format!("scrub-{}.zarr", format.name()))).collect();
     let lacking: Vec<(Format, &PathBuf)> = formats.iter().copied().zip(&places).filter(|(_, place)| !place.exists()).collect();
     if !lacking.is_empty() {
@@ -111,7 +111,7 @@ pub(crate) fn prepare(folder: &Path, formats: &[Format]) -> Result<Vec<PathBuf>>
 }
 
 /// Reads every file, so that no measurement waits for a disk.
-pub(crate) fn warm(place: &Path) -> Result<u64> {
+pub fn warm(place: &Path) -> Result<u64> {
     let mut bytes = 0;
     for entry in fs::read_dir(place).with_context(|| format!("reading {}", place.display()))? {
         let path = entry?.path();
