@@ -139,7 +139,8 @@ impl<'a> Container<'a> {
             }
             match self.compressor {
                 Compressor::Lz4 => {
-                    let bytes = lz4_flex::block::decompress_into(stream, out).map_err(damaged)?;
+                    let room = i32::try_from(length).map_err(damaged)?;
+                    let bytes = lz4::block::decompress_to_buffer(stream, Some(room), out).map_err(damaged)?;
                     if bytes != length {
                         return Err(damaged(format!("an lz4 stream holds {bytes} bytes instead of {length}")));
                     }

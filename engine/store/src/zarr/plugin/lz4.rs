@@ -67,7 +67,8 @@ impl BytesToBytesCodecTraits for Lz4Codec {
     }
 
     fn encode<'a>(&self, decoded: ArrayBytesRaw<'a>, _: &CodecOptions) -> Result<ArrayBytesRaw<'a>, CodecError> {
-        Ok(Cow::Owned(lz4_flex::block::compress_prepend_size(&decoded)))
+        let encoded = lz4::block::compress(&decoded, None, true).map_err(|error| CodecError::Other(format!("lz4: {error}")))?;
+        Ok(Cow::Owned(encoded))
     }
 
     fn decode<'a>(
@@ -88,7 +89,9 @@ impl BytesToBytesCodecTraits for Lz4Codec {
             return Err(wrong("the length is not that of the chunk"));
         }
         let mut bytes = vec![0; len];
-        let decoded = lz4_flex::block::decompress_into(block, &mut bytes).map_err(|error| wrong(&error.to_string()))?;
+        let room = i32::try_from(len).map_err(|_| wrong("too long"))?;
+        let decoded =
+            lz4::block::decompress_to_buffer(block, Some(room), &mut bytes).map_err(|error| wrong(&error.to_string()))?;
         if decoded != len {
             return Err(wrong("the block ends too early"));
         }
