@@ -1,6 +1,6 @@
 //! What lies at a path: the node there, and what its attributes say it is. Metadata only.
 
-use super::metadata::{Group, Metadata, Node, joined};
+use super::metadata::{Expected, Group, Metadata, Node, joined};
 use super::{ArrayDocument, Level, MOST_LEVELS, OpenError, in_file};
 use crate::ngff::{self, Content, Document, Plate, Well};
 use nc_core::scene::{LabelInfo, PlateRef};
@@ -152,13 +152,13 @@ pub(super) fn levels_and_labels(
         if !Path::new(path).components().all(|c| matches!(c, Component::Normal(_))) || path.is_empty() {
             return Err(wrong(i, format!("{:?} is not a path within the image: name a folder below it", dataset.path)));
         }
-        paths.push(joined(image, path));
+        paths.push((joined(image, path), Expected::Array));
     }
-    paths.push(joined(image, "labels"));
-    let mut nodes = metadata.nodes(&paths);
+    paths.push((joined(image, "labels"), Expected::Group));
+    let mut nodes = metadata.nodes_expected(&paths);
     let labels = nodes.pop().unwrap_or(Ok(Node::Nothing));
     let mut levels = Vec::new();
-    for ((i, node), path) in nodes.into_iter().enumerate().zip(paths) {
+    for ((i, node), (path, _)) in nodes.into_iter().enumerate().zip(paths) {
         let path_in_image = document.datasets[i].path.trim_matches('/');
         match node? {
             Node::Array(array) => levels.push((i, Level { path, document: array })),

@@ -23,6 +23,14 @@ const ATTRIBUTES_V2: &str = ".zattrs";
 const GROUP_V2: &str = ".zgroup";
 const CONSOLIDATED_V2: &str = ".zmetadata";
 
+/// What metadata elsewhere says that there is at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Expected {
+    Any,
+    Array,
+    Group,
+}
+
 /// A zarr node.
 #[derive(Debug)]
 pub(super) enum Node {
@@ -161,18 +169,28 @@ impl Metadata {
 
     /// The nodes at paths below the base, asked for together.
     pub(super) fn nodes(&self, paths: &[String]) -> Vec<Result<Node, OpenError>> {
+        let paths: Vec<_> = paths.iter().map(|path| (path.clone(), Expected::Any)).collect();
+        self.nodes_expected(&paths)
+    }
+
+    /// As [`Self::nodes`], where it is known what is to be there; anything else may be taken for nothing.
+    pub(super) fn nodes_expected(&self, paths: &[(String, Expected)]) -> Vec<Result<Node, OpenError>> {
         let mut documents = Documents::new();
         if self.is_dear() {
             // Whoever knows the root's version knows which files there are.
-            let files: &[&'static str] = match self.zarr {
-                Some(3) => &[V3],
-                Some(_) => &[ARRAY_V2, ATTRIBUTES_V2, GROUP_V2],
-                None => &[V3, ARRAY_V2, ATTRIBUTES_V2, GROUP_V2],
+            let files = |expected: Expected| -> &[&'static str] {
+                match (self.zarr, expected) {
+                    (Some(3), _) => &[V3],
+                    (Some(_), Expected::Array) => &[ARRAY_V2],
+                    (Some(_), Expected::Group) => &[ATTRIBUTES_V2, GROUP_V2],
+                    (Some(_), Expected::Any) => &[ARRAY_V2, ATTRIBUTES_V2, GROUP_V2],
+                    (None, _) => &[V3, ARRAY_V2, ATTRIBUTES_V2, GROUP_V2],
+                }
             };
-            let asked: Vec<_> = paths.iter().flat_map(|path| files.iter().map(|file| (path.clone(), *file))).collect();
-            documents = self.read(&asked);
+            let of = |(path, expected): &(String, Expected)| files(*expected).iter().map(|file| (path.clone(), *file)).collect();
+            documents = self.read(&paths.iter().flat_map(|path| -> Vec<_> { of(path) }).collect::<Vec<_>>());
         }
-        paths.iter().map(|path| self.assemble(path, &mut documents, None)).collect()
+        paths.iter().map(|(path, _)| self.assemble(path, &mut documents, None)).collect()
     }
 
     /// The node at a path below the base.

@@ -120,11 +120,11 @@ fn an_image_opens_in_two_rounds() {
         ("0/.zarray", v2([32, 32])),
         ("1/.zarray", v2([16, 16])),
     ];
-    let (spot, _) = far(&v2_files, &[5, 9], &[]);
+    let (spot, _) = far(&v2_files, &[5, 4], &[]);
     assert_eq!(open_at(&spot, ImageId(1)).unwrap().info.levels.len(), 2);
     // Stores that say "forbidden" of what is not there.
     let (spot, _) =
-        far(&v2_files, &[5, 9], &["zarr.json", ".zmetadata", ".zarray", "labels/.zattrs", "labels/.zgroup", "labels/.zarray"]);
+        far(&v2_files, &[5, 4], &["zarr.json", ".zmetadata", ".zarray", "labels/.zattrs", "labels/.zgroup", "labels/.zarray"]);
     let image = open_at(&spot, ImageId(1)).unwrap();
     assert_eq!(image.info.levels.len(), 2);
     // And of everything.

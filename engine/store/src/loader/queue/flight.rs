@@ -1,6 +1,6 @@
 //! Chunks and shard indices that are fetched from far places.
 
-use super::{Queue, State, patience};
+use super::{Class, Queue, State, patience};
 use crate::gather::ChunkKey;
 use crate::image::{Image, IndexKey, ReadError, ReadErrorKind};
 use crate::loader::front::Answer;
@@ -8,6 +8,9 @@ use crate::place::{Key, PlaceErrorKind, Span, Stop};
 use nc_core::data::ImageId;
 use std::collections::BTreeMap;
 use std::time::Instant;
+
+/// Bytes on their way for something visible that leave nothing of a link for other classes: what 200 Mbit/s carry in 40 ms.
+pub(super) const LINK_BYTES: u64 = 1 << 20;
 
 /// A shard's index.
 pub(in crate::loader) type IndexId = (ImageId, IndexKey);
@@ -38,6 +41,8 @@ pub(super) struct Flight {
     cargo: Cargo,
     pub(super) stop: Stop,
     pub(super) low: bool,
+    /// Bytes that something visible waits for.
+    pub(super) visible: u64,
     /// When it is given up, if the place does not do so itself.
     pub(super) overdue: Instant,
 }
@@ -78,7 +83,9 @@ impl Queue {
                         waits.waiting.push(key);
                         continue;
                     }
-                    let (flight, stop) = self.take_off(image, Cargo::Index(id), low, 0, now);
+                    // What it leads to is not known yet, and is to find the link free.
+                    let visible = if self.is_visible(&key) { LINK_BYTES } else { 0 };
+                    let (flight, stop) = self.take_off(image, Cargo::Index(id), (low, visible), 0, now);
                     self.indices.insert(id, IndexJob { waiting: vec![key], flight });
                     requests.push(Request { flight, object, spans: vec![span], stop });
                 }
@@ -88,7 +95,8 @@ impl Queue {
             let keys: Vec<ChunkKey> = chunks.iter().map(|(key, ..)| *key).collect();
             let bytes = chunks.iter().map(|(_, _, bytes)| bytes).sum();
             let low = keys.iter().all(|key| self.jobs.get(key).is_some_and(|job| job.low));
-            let (flight, stop) = self.take_off(image, Cargo::Chunks(keys.clone()), low, bytes, now);
+            let visible = if keys.iter().any(|key| self.is_visible(key)) { bytes } else { 0 };
+            let (flight, stop) = self.take_off(image, Cargo::Chunks(keys.clone()), (low, visible), bytes, now);
             for key in &keys {
                 if let Some(job) = self.jobs.get_mut(key) {
                     job.state = State::Fetching(flight);
@@ -99,12 +107,16 @@ impl Queue {
         requests
     }
 
-    fn take_off(&mut self, image: &Image, cargo: Cargo, low: bool, bytes: u64, now: Instant) -> (u64, Stop) {
+    fn is_visible(&self, key: &ChunkKey) -> bool {
+        self.jobs.get(key).is_some_and(|job| job.class() == Class::Visible)
+    }
+
+    fn take_off(&mut self, image: &Image, cargo: Cargo, (low, visible): (bool, u64), bytes: u64, now: Instant) -> (u64, Stop) {
         self.next_flight += 1;
         let stop = Stop::new();
         // Places give up by themselves, and say more about it; this is for those that never answer.
         let overdue = now + 3 * patience(bytes);
-        let flight = Flight { image: image.clone(), cargo, stop: stop.clone(), low, overdue };
+        let flight = Flight { image: image.clone(), cargo, stop: stop.clone(), low, visible, overdue };
         self.flights.insert(self.next_flight, flight);
         (self.next_flight, stop)
     }

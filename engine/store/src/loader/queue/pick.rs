@@ -1,5 +1,6 @@
 //! What is done next, and what may go on at once.
 
+use super::flight::LINK_BYTES;
 use super::{Class, Fault, IndexId, LISTS, OVERVIEWS, Queue, Running, State, decoded_bytes, patience, requests};
 use crate::gather::ChunkKey;
 use crate::image::Image;
@@ -142,12 +143,18 @@ impl Queue {
         let mut images: Vec<ImageId> = Vec::new();
         for flight in self.flights.values() {
             let id = flight.image.info.id;
-            if !images.contains(&id) && self.room(&flight.image, low) == 0 {
+            if !images.contains(&id) && (self.room(&flight.image, low) == 0 || self.gives_way(class, id)) {
                 images.push(id);
             }
         }
         images.extend(self.away(now));
         Gate { threads, images, full, only }
+    }
+
+    /// Whether the link to the place of an image is to be left to what is visible. Not so for a class that has its turn for starving.
+    fn gives_way(&self, class: Class, image: ImageId) -> bool {
+        let visible = || self.flights.values().filter(|flight| flight.image.info.id == image).map(|flight| flight.visible);
+        class > Class::Visible && self.turns != u32::MAX && visible().sum::<u64>() >= LINK_BYTES
     }
 
     /// Images whose places may not be asked.
