@@ -1,7 +1,7 @@
 //! When to draw and when to encode.
 //!
-//! [`FrameCap`] holds the render loop to the stream's rate. [`Pacer`] says when the encode thread encodes: a new picture at once, then three repeats at the stream's rate so that decoders that hold a
-//! picture back show the last one, then one frame a second at most. Nothing while nobody watches, except the very first picture,
+//! [`FrameCap`] holds the render loop to the stream's rate. [`Pacer`] says when the encode thread encodes: a new picture at once, then
+//! three repeats at the stream's rate so that decoders that hold a picture back show the last one, then one frame a second at most. Nothing while nobody watches, except the very first picture,
 //! which makes the stream's configuration known.
 //!
 //! ```text
@@ -16,6 +16,9 @@ use std::time::{Duration, Instant};
 /// Part of an interval that a picture is charged. A debt of a whole interval is gone after 50 pictures; an endless flood is drawn 2 %
 /// above the rate.
 const CHARGE: f64 = 0.98;
+/// Part of an interval that a picture waits beyond its turn if it answers nobody. Intents that come at the frame rate are drawn first, and
+/// what was to be refined is refined with them.
+const COURTESY: f64 = 0.25;
 
 /// Holds the render loop to one picture an interval on average, yet draws at once after a pause: a picture may come up to one
 /// interval before its turn, so that intents which arrive at about the frame rate are not made to wait for a beat that is not
@@ -25,8 +28,10 @@ const CHARGE: f64 = 0.98;
 pub struct FrameCap {
     /// What a picture is charged.
     charge: Duration,
-    /// How early it may come.
+    /// How early one may come that answers an intent.
     tolerance: Duration,
+    /// How late others come.
+    courtesy: Duration,
     /// When the next picture would be due if all came on the beat.
     turn: Option<Instant>,
 }
@@ -34,12 +39,13 @@ pub struct FrameCap {
 impl FrameCap {
     /// Nothing drawn yet.
     pub fn new(interval: Duration) -> Self {
-        Self { charge: interval.mul_f64(CHARGE), tolerance: interval, turn: None }
+        Self { charge: interval.mul_f64(CHARGE), tolerance: interval, courtesy: interval.mul_f64(COURTESY), turn: None }
     }
 
-    /// How long the next picture has to wait; `None` if not at all.
-    pub fn hold(&self, now: Instant) -> Option<Duration> {
-        let earliest = self.turn?.checked_sub(self.tolerance)?;
+    /// How long the next picture has to wait, which answers an intent or merely refines the last one; `None` if not at all.
+    pub fn hold(&self, now: Instant, answers: bool) -> Option<Duration> {
+        let turn = self.turn?;
+        let earliest = if answers { turn.checked_sub(self.tolerance)? } else { turn + self.courtesy };
         earliest.checked_duration_since(now).filter(|hold| !hold.is_zero())
     }
 
@@ -110,7 +116,7 @@ mod tests {
         let mut begun: Vec<u64> = Vec::new();
         for ms in asked_ms {
             let asked = start + Duration::from_millis(ms.max(begun.last().copied().unwrap_or(0)));
-            let at = asked + cap.hold(asked).unwrap_or_default();
+            let at = asked + cap.hold(asked, true).unwrap_or_default();
             cap.drawn(at);
             begun.push((at - start).as_millis() as u64);
         }
@@ -121,6 +127,20 @@ mod tests {
     fn jitter_around_the_frame_rate_waits_for_nothing() {
         let asked = [0, 14, 33, 47, 64, 82, 95, 112];
         assert_eq!(begun(asked), asked);
+    }
+
+    #[test]
+    fn what_refines_waits_for_intents_at_the_frame_rate() {
+        let (start, ms) = (Instant::now(), Duration::from_millis);
+        let mut cap = FrameCap::new(INTERVAL);
+        assert_eq!(cap.hold(start, false), None, "after a pause nothing waits");
+        cap.drawn(start);
+        let refines = start + ms(5);
+        let waits_until = refines + cap.hold(refines, false).unwrap();
+        assert!(waits_until > start + INTERVAL && waits_until <= start + ms(20), "{:?}", waits_until - start);
+        assert_eq!(cap.hold(start + INTERVAL, true), None);
+        cap.drawn(start + INTERVAL);
+        assert!(cap.hold(waits_until, false).is_some(), "it came with the intent's");
     }
 
     #[test]

@@ -217,8 +217,12 @@ impl RenderLoop {
         let mut wake_at = Some(Instant::now());
         while !self.stopped() {
             self.signal.wait(wake_at, Instant::now);
-            if let Some(hold) = turn.cap.hold(Instant::now()) {
-                std::thread::sleep(hold);
+            while let Some(hold) = turn.cap.hold(Instant::now(), self.owes_an_answer(&turn)) {
+                if self.stopped() {
+                    return;
+                }
+                // An intent that comes meanwhile may be drawn sooner.
+                self.signal.wait(Some(Instant::now() + hold), Instant::now);
             }
             if self.stopped() {
                 return;
@@ -232,6 +236,11 @@ impl RenderLoop {
                 }
             };
         }
+    }
+
+    /// Whether there are ops that no commit has answered.
+    fn owes_an_answer(&self, turn: &Turn) -> bool {
+        self.ledger.state().scene.op_seq != turn.last_good.scene.op_seq
     }
 
     /// One tick, commit, and capture of what it drew.
