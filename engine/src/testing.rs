@@ -9,7 +9,7 @@ use crate::session::Busy;
 use crate::watch::{Growth, Watch};
 use nc_core::control::{Echoes, bootstrap};
 use nc_core::data::lod::LevelPolicy;
-use nc_core::data::{Budgets, CanvasSize, DeviceMemory, PlaneKey, RoiPolicy, Samples, TILE, Tile, TileKey};
+use nc_core::data::{Budgets, CanvasSize, DeviceMemory, PlaneKey, RoiPolicy, Samples, SpareSamples, TILE, Tile, TileKey};
 use nc_core::exchange::{SharedLedger, Signal};
 use nc_core::ledger::{AppliedBatch, InvariantError, Ledger, OpKind, Seed, State};
 use nc_core::scene::{AppliedView, Dataset, ImageInfo};
@@ -297,7 +297,7 @@ impl Orders {
 }
 
 impl TileSource for Shelf {
-    fn resident(&self, _key: &TileKey) -> Option<Tile> {
+    fn resident(&self, _key: &TileKey, _spare: &mut SpareSamples) -> Option<Tile> {
         None
     }
 
@@ -341,7 +341,9 @@ impl RenderDevice for Notes {
         Self::outcome(&mut self.fail_upload)
     }
 
-    fn evict(&mut self, _key: &TileKey) {}
+    fn evict(&mut self, _key: &TileKey) -> Option<Samples> {
+        None
+    }
 
     fn draw_slice(&mut self, _pass: &SlicePass) -> Result<(), DeviceError> {
         Self::outcome(&mut self.fail_draw)

@@ -4,8 +4,8 @@
 //! [`CapturedFrame`] is what passes between them.
 
 use nc_core::data::{
-    Blending, CanvasSize, ColorRange, DeviceMemory, ImageId, Interpolation, MAX_AXES, PlaneKey, Rect, Rendering, Tile, TileKey,
-    Transfer,
+    Blending, CanvasSize, ColorRange, DeviceMemory, ImageId, Interpolation, MAX_AXES, PlaneKey, Rect, Rendering, Samples, Tile,
+    TileKey, Transfer,
 };
 
 pub use nc_core::data::SampleAxis;
@@ -212,8 +212,8 @@ pub trait RenderDevice {
     /// [`DeviceError::Refused`].
     fn upload(&mut self, key: TileKey, tile: &Tile) -> Result<(), DeviceError>;
 
-    /// Drops a tile; unknown keys are ignored.
-    fn evict(&mut self, key: &TileKey);
+    /// Drops a tile; unknown keys are ignored. Gives back the tile's samples, if the device kept them as they are.
+    fn evict(&mut self, key: &TileKey) -> Option<Samples>;
 
     /// Draws into the device's own picture, which keeps its content until the next draw.
     fn draw_slice(&mut self, pass: &SlicePass) -> Result<(), DeviceError>;

@@ -1,6 +1,6 @@
 //! Which tiles the device holds: least recently used go first when the byte budget is met.
 
-use nc_core::data::{ImageId, PlaneKey, TILE, Tile, TileKey};
+use nc_core::data::{ImageId, PlaneKey, SpareSamples, TILE, Tile, TileKey};
 use nc_core::scene::ImageInfo;
 use nc_gpu::api::{DeviceError, RenderDevice};
 use std::collections::HashMap;
@@ -12,6 +12,8 @@ pub struct Residency {
     bytes: u64,
     frame: u64,
     planes: HashMap<PlaneKey, HashMap<(u32, u32), Resident>>,
+    /// Of tiles that were evicted. Within the budget, together with the resident ones.
+    spare: SpareSamples,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -23,7 +25,7 @@ struct Resident {
 impl Residency {
     /// Nothing resident yet; at most `budget` bytes later, except for what a single frame needs.
     pub fn new(budget: u64) -> Self {
-        Self { budget, bytes: 0, frame: 0, planes: HashMap::new() }
+        Self { budget, bytes: 0, frame: 0, planes: HashMap::new(), spare: SpareSamples::default() }
     }
 
     /// Starts a frame: what it uses from now on is not evicted before the next.
@@ -55,6 +57,7 @@ impl Residency {
             self.bytes -= old.bytes;
         }
         self.bytes += bytes;
+        self.spare.shrink(self.budget.saturating_sub(self.bytes));
         Ok(())
     }
 
@@ -83,7 +86,7 @@ impl Residency {
         let Some(tiles) = self.planes.get_mut(&key.plane) else { return };
         if let Some(tile) = tiles.remove(&(key.ty, key.tx)) {
             self.bytes -= tile.bytes;
-            device.evict(key);
+            device.evict(key).into_iter().for_each(|samples| self.spare.give(samples));
         }
         if tiles.is_empty() {
             self.planes.remove(&key.plane);
@@ -122,8 +125,14 @@ impl Residency {
         evicted.iter().for_each(|key| self.evict(device, key));
     }
 
+    /// Memory for tiles to come.
+    pub fn spare(&mut self) -> &mut SpareSamples {
+        &mut self.spare
+    }
+
     /// Forgets everything, for a device that lost its tiles.
     pub fn forget(&mut self) {
+        self.spare = SpareSamples::default();
         self.planes.clear();
         self.bytes = 0;
     }

@@ -32,7 +32,7 @@ impl SourceSlot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nc_core::data::{PlaneKey, Tile, TileKey};
+    use nc_core::data::{PlaneKey, SpareSamples, Tile, TileKey};
     use nc_store::{Arrival, Want};
     use std::sync::Arc;
 
@@ -40,7 +40,7 @@ mod tests {
     struct Source(#[expect(dead_code, reason = "counted")] Arc<()>);
 
     impl TileSource for Source {
-        fn resident(&self, _key: &TileKey) -> Option<Tile> {
+        fn resident(&self, _key: &TileKey, _spare: &mut SpareSamples) -> Option<Tile> {
             None
         }
         fn want(&self, _wants: &[Want]) {}

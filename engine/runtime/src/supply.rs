@@ -160,7 +160,7 @@ impl Supply {
             let elsewhere = self.demand.makes(key) || self.arrived.iter().any(|arrived| arrived.key == *key);
             if !elsewhere
                 && self.tried.insert(*key)
-                && let Some(tile) = source.resident(key)
+                && let Some(tile) = source.resident(key, self.residency.spare())
             {
                 self.upload(device, *key, &tile)?;
             }

@@ -1,14 +1,14 @@
 //! Where tiles come from, as the render thread sees it: a loader bound to one image and one view.
 
 use crate::image_slot::ImageSlot;
-use nc_core::data::{PlaneKey, Tile, TileKey};
+use nc_core::data::{PlaneKey, SpareSamples, Tile, TileKey};
 use nc_store::{Arrival, LoaderHandle, Outlook, ViewId, Want, WarmReport};
 use std::sync::Arc;
 
 /// Tiles and overviews of one image. Nothing here waits for I/O or decode.
 pub trait TileSource {
-    /// The tile, if every chunk under it is decoded already.
-    fn resident(&self, key: &TileKey) -> Option<Tile>;
+    /// The tile, if every chunk under it is decoded already; in memory of `spare`, if that has some.
+    fn resident(&self, key: &TileKey, spare: &mut SpareSamples) -> Option<Tile>;
     /// Replaces the list of what is to be loaded; within a class the most urgent first.
     fn want(&self, wants: &[Want]);
     /// Asks for a small version of a whole plane.
@@ -46,8 +46,8 @@ impl BoundLoader {
 }
 
 impl TileSource for BoundLoader {
-    fn resident(&self, key: &TileKey) -> Option<Tile> {
-        self.loader.resident_tile(&self.image.get(), key)
+    fn resident(&self, key: &TileKey, spare: &mut SpareSamples) -> Option<Tile> {
+        self.loader.resident_tile(&self.image.get(), key, spare)
     }
 
     fn want(&self, wants: &[Want]) {

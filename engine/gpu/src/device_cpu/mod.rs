@@ -17,7 +17,7 @@ use crate::compositing::Rule;
 use crate::isa::Isa;
 use crate::transfer::Binning;
 use crate::{convert, outline, samples};
-use nc_core::data::{CanvasSize, DeviceMemory, Tile, TileKey};
+use nc_core::data::{CanvasSize, DeviceMemory, Samples, Tile, TileKey};
 use palette::{CachedPalette, Shading};
 use plan::{LayerPlan, RowState};
 use ring::FrameRing;
@@ -119,8 +119,8 @@ impl RenderDevice for CpuDevice {
         Ok(())
     }
 
-    fn evict(&mut self, key: &TileKey) {
-        self.store.remove(key);
+    fn evict(&mut self, key: &TileKey) -> Option<Samples> {
+        self.store.remove(key)
     }
 
     fn draw_slice(&mut self, pass: &SlicePass) -> Result<(), DeviceError> {

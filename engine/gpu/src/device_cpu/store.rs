@@ -1,6 +1,6 @@
 //! The tiles that are resident: shared with whoever made them, never copied unless they hold values that would overflow a filter.
 
-use nc_core::data::{PlaneKey, Tile, TileKey};
+use nc_core::data::{PlaneKey, Samples, Tile, TileKey};
 use std::collections::HashMap;
 
 /// Tiles of one plane by `(ty, tx)`.
@@ -18,13 +18,13 @@ impl TileStore {
         self.planes.entry(key.plane).or_default().insert((key.ty, key.tx), Tile { samples, ..*tile });
     }
 
-    pub(super) fn remove(&mut self, key: &TileKey) {
-        if let Some(tiles) = self.planes.get_mut(&key.plane) {
-            tiles.remove(&(key.ty, key.tx));
-            if tiles.is_empty() {
-                self.planes.remove(&key.plane);
-            }
+    pub(super) fn remove(&mut self, key: &TileKey) -> Option<Samples> {
+        let tiles = self.planes.get_mut(&key.plane)?;
+        let removed = tiles.remove(&(key.ty, key.tx));
+        if tiles.is_empty() {
+            self.planes.remove(&key.plane);
         }
+        removed.map(|tile| tile.samples)
     }
 
     pub(super) fn plane(&self, key: &PlaneKey) -> Option<&PlaneTiles> {

@@ -16,7 +16,7 @@ use crate::api::{CapturedFrame, DeviceError, DeviceInfo, DeviceKind, FrameFormat
 use crate::{outline, samples};
 use capture::Capture;
 use context::{Gl, check};
-use nc_core::data::{CanvasSize, Tile, TileKey};
+use nc_core::data::{CanvasSize, Samples, Tile, TileKey};
 use picture::Picture;
 use sheets::Sheets;
 use slice::SliceKernel;
@@ -75,8 +75,9 @@ impl RenderDevice for GlDevice {
         self.sheets.insert(self.gl.bound()?, key, tile)
     }
 
-    fn evict(&mut self, key: &TileKey) {
+    fn evict(&mut self, key: &TileKey) -> Option<Samples> {
         self.sheets.remove(key);
+        None
     }
 
     fn draw_slice(&mut self, pass: &SlicePass) -> Result<(), DeviceError> {

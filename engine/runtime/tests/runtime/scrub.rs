@@ -4,7 +4,7 @@ use crate::ahead::{CACHE, Scene, chunk_bytes, chunks, key};
 use crate::stand::{Recorder, intend};
 use crate::turns::{NoClock, PLENTY};
 use nc_core::data::lod::LevelPolicy;
-use nc_core::data::{Budgets, PlaneKey, RoiPolicy, Samples, TILE, Tile, TileKey};
+use nc_core::data::{Budgets, PlaneKey, RoiPolicy, Samples, SpareSamples, TILE, Tile, TileKey};
 use nc_core::scene::Dataset;
 use nc_runtime::{Tick, TileSource, Viewer};
 use nc_store::{Arrival, Class, Goal, Outlook, Want};
@@ -73,7 +73,7 @@ fn flat() -> Tile {
 }
 
 impl TileSource for Decoder {
-    fn resident(&self, key: &TileKey) -> Option<Tile> {
+    fn resident(&self, key: &TileKey, _spare: &mut SpareSamples) -> Option<Tile> {
         self.has(key).then(flat)
     }
 

@@ -1,7 +1,7 @@
 //! A stand for the render loop: a made-up pyramid, a tile source that does what it is told, and a device that takes notes.
 
 use nc_core::control::{Context, Intent, bootstrap, reduce};
-use nc_core::data::{CanvasSize, DType, DeviceMemory, ImageId, PlaneKey, Samples, TILE, Tile, TileKey};
+use nc_core::data::{CanvasSize, DType, DeviceMemory, ImageId, PlaneKey, Samples, SpareSamples, TILE, Tile, TileKey};
 use nc_core::exchange::SharedLedger;
 use nc_core::ledger::{AppliedBatch, Ledger};
 use nc_core::scene::{Axis, AxisKind, Dataset, ImageInfo, LevelInfo, SourceKind};
@@ -127,7 +127,7 @@ impl Shelf {
 }
 
 impl TileSource for Shelf {
-    fn resident(&self, key: &TileKey) -> Option<Tile> {
+    fn resident(&self, key: &TileKey, _spare: &mut SpareSamples) -> Option<Tile> {
         let mut state = self.0.lock().unwrap();
         state.tried.push(*key);
         state.decoded.as_ref().is_some_and(|which| which(key)).then(|| tile(key))
@@ -177,9 +177,10 @@ impl RenderDevice for Recorder {
         Ok(())
     }
 
-    fn evict(&mut self, key: &TileKey) {
+    fn evict(&mut self, key: &TileKey) -> Option<Samples> {
         assert!(self.resident.remove(key), "{key:?} is not on the device");
         self.evicted.push(*key);
+        None
     }
 
     fn draw_slice(&mut self, pass: &SlicePass) -> Result<(), DeviceError> {

@@ -3,7 +3,7 @@
 use crate::stand::{CANVAS, Shelf, dataset, intend};
 use nc_core::data::lod::LevelPolicy;
 use nc_core::data::{Budgets, ColorRange, LevelDecided, RoiPolicy};
-use nc_core::data::{Tile, TileKey};
+use nc_core::data::{Samples, Tile, TileKey};
 use nc_core::exchange::{SharedLedger, Signal};
 use nc_core::ledger::{AppliedCommit, Outcome, Step};
 use nc_gpu::DeviceChoice;
@@ -126,8 +126,8 @@ impl RenderDevice for Fragile {
     fn upload(&mut self, key: TileKey, tile: &Tile) -> Result<(), DeviceError> {
         self.inner.upload(key, tile)
     }
-    fn evict(&mut self, key: &TileKey) {
-        self.inner.evict(key);
+    fn evict(&mut self, key: &TileKey) -> Option<Samples> {
+        self.inner.evict(key)
     }
     fn draw_slice(&mut self, pass: &SlicePass) -> Result<(), DeviceError> {
         if self.breaks.swap(false, Ordering::SeqCst) {

@@ -20,7 +20,7 @@ mod worker;
 use crate::gather::{ChunkKey, Window};
 use crate::image::{Image, ReadError, ReadErrorKind};
 use front::Command;
-use nc_core::data::{ImageId, PlaneKey, Tile, TileKey};
+use nc_core::data::{ImageId, PlaneKey, SampleFormat, SpareSamples, Tile, TileKey};
 use queue::Limits;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -257,14 +257,17 @@ impl LoaderHandle {
         self.0.say(|front| front.say(Command::Forget(image)));
     }
 
-    /// The tile, if every chunk it needs is in the cache. Never reads or decodes; about 20 µs for 128 KiB.
-    pub fn resident_tile(&self, image: &Image, key: &TileKey) -> Option<Tile> {
+    /// The tile, if every chunk it needs is in the cache; in memory of `spare`, if that has some. Never reads or decodes; about 10 µs for
+    /// 128 KiB, and twice that in new memory.
+    pub fn resident_tile(&self, image: &Image, key: &TileKey, spare: &mut SpareSamples) -> Option<Tile> {
         let shared = &*self.0;
         let window = Window::of_tile(image, key)?;
         let keys = window.chunks(&image.info);
         let chunks = keys.iter().map(|key| shared.cache.get(key)).collect::<Option<Vec<_>>>()?;
         shared.hits.fetch_add(chunks.len() as u64, Ordering::Relaxed);
-        let mut samples = window.blank(image.info.dtype, 0.0);
+        let old = spare.take(SampleFormat::of(image.info.dtype), window.width() as usize * window.height() as usize);
+        // The chunks hold every sample of the window.
+        let mut samples = old.unwrap_or_else(|| window.blank(image.info.dtype, 0.0));
         for (key, chunk) in keys.iter().zip(&chunks) {
             window.scatter(&image.info, key, chunk, &mut samples);
         }

@@ -1,7 +1,7 @@
 //! The loader: one read per chunk, order, cancellation, damage, panics, budget.
 
 use crate::synthetic::{FILL, Gate, View, chunk, image, info, plane, sound, tile, want};
-use nc_core::data::{DType, ImageId, MAX_AXES, TileKey};
+use nc_core::data::{DType, ImageId, MAX_AXES, SpareSamples, TileKey};
 use nc_store::{Arrival, Clock, Loader, LoaderConfig, ReadError, ReadErrorKind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -65,8 +65,11 @@ fn the_most_urgent_tile_comes_first_and_replaced_wants_are_dropped() {
     assert_eq!(*source.reads.lock().unwrap(), [(0, vec![0, 0]), (0, vec![1, 2]), (0, vec![0, 2])]);
     let stats = loader.stats();
     assert_eq!((stats.cancelled, stats.queued, stats.in_flight), (2, 0, 0));
-    assert!(loader.resident_tile(&image, &tile(0, 0, 0)).is_some(), "what was read all the same is kept");
-    assert!(loader.resident_tile(&image, &tile(0, 0, 1)).is_none());
+    assert!(
+        loader.resident_tile(&image, &tile(0, 0, 0), &mut SpareSamples::default()).is_some(),
+        "what was read all the same is kept"
+    );
+    assert!(loader.resident_tile(&image, &tile(0, 0, 1), &mut SpareSamples::default()).is_none());
 }
 
 #[test]
@@ -157,7 +160,7 @@ fn damage_on_the_coarsest_level_leaves_a_hole_and_is_reported_once() {
     assert_ne!(first.samples.get(3), FILL as f32);
     assert!((0..4).all(|r| (4..8).all(|c| first.samples.get(r * 8 + c) == FILL as f32)));
     assert_eq!((reads(), loader.stats().read_errors), (2, 1));
-    assert!(loader.resident_tile(&image, &tile(0, 0, 0)).is_none());
+    assert!(loader.resident_tile(&image, &tile(0, 0, 0), &mut SpareSamples::default()).is_none());
 
     // Within the pause nothing is tried and nothing is said again; the pauses double.
     for (pause, expected) in [(999, 2), (1, 3), (1999, 3), (1, 4)] {
@@ -180,7 +183,7 @@ fn damage_on_the_coarsest_level_leaves_a_hole_and_is_reported_once() {
     want(&loader, view.id, &image, &[tile(0, 0, 0)]);
     let healed = view.take(1);
     let [Arrival::Tile { tile: healed, .. }] = &healed[..] else { panic!("{healed:?}") };
-    assert_eq!(Some(healed.clone()), loader.resident_tile(&image, &tile(0, 0, 0)));
+    assert_eq!(Some(healed.clone()), loader.resident_tile(&image, &tile(0, 0, 0), &mut SpareSamples::default()));
     assert_ne!(healed, first);
 }
 
@@ -236,7 +239,7 @@ fn a_provisional_tile_comes_again_as_its_chunks_heal_though_nobody_asks() {
     assert_eq!(only_tile(&healed[1..]), (of_plane(1), vec![]), "every plane that touches the chunk");
     for (arrival, z) in healed.iter().zip(0..) {
         let Arrival::Tile { tile, .. } = arrival else { panic!("{arrival:?}") };
-        assert_eq!(Some(tile), loader.resident_tile(&image, &of_plane(z)).as_ref());
+        assert_eq!(Some(tile), loader.resident_tile(&image, &of_plane(z), &mut SpareSamples::default()).as_ref());
     }
     assert_eq!((loader.stats().queued, view.take(0)), (0, vec![]));
 }
@@ -360,7 +363,7 @@ fn the_cache_keeps_its_budget() {
     let stats = loader.stats();
     assert_eq!((stats.misses, stats.read_bytes, stats.budget_bytes), (40, 40 * 8192, 100_000));
     assert!(stats.cached_bytes <= 100_000 && stats.cached_bytes > 8192, "{stats:?}");
-    assert!(wants.iter().filter(|key| loader.resident_tile(&image, key).is_some()).count() >= 5);
+    assert!(wants.iter().filter(|key| loader.resident_tile(&image, key, &mut SpareSamples::default()).is_some()).count() >= 5);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::stored::{FILL, GRID, Kept, clock, eventually, stored};
 use crate::synthetic::{View, info, sound, tile, want};
-use nc_core::data::DType;
+use nc_core::data::{DType, SpareSamples};
 use nc_store::place::failing::{Fault, Rule};
 use nc_store::{Arrival, Class, Edge, Goal, Loader, LoaderConfig, Want};
 
@@ -22,7 +22,9 @@ fn absent_chunks_cost_nothing() {
     let stats = loader.stats();
     assert!(stats.cached_bytes <= 36 * 512, "{stats:?}");
     assert_eq!((stats.uniform, stats.evicted), (36, 0));
-    assert!(all.iter().all(|key| loader.resident_tile(&image, key).is_some_and(|t| t.samples.get(9) == f32::from(FILL))));
+    assert!(all.iter().all(|key| {
+        loader.resident_tile(&image, key, &mut SpareSamples::default()).is_some_and(|t| t.samples.get(9) == f32::from(FILL))
+    }));
 }
 
 #[test]
@@ -65,7 +67,7 @@ fn pins_are_kept_within_a_quarter_and_let_go_when_they_are_not_wanted() {
         assert!(loader.stats().cached_bytes <= budget);
     }
     let reads = source.reads.lock().unwrap().len();
-    assert!((0..4).all(|tx| loader.resident_tile(&image, &tile(0, 0, tx)).is_some()), "pins stay");
+    assert!((0..4).all(|tx| loader.resident_tile(&image, &tile(0, 0, tx), &mut SpareSamples::default()).is_some()), "pins stay");
     assert_eq!(source.reads.lock().unwrap().iter().filter(|(_, at)| at[1] == 0).count(), 1);
     assert!(reads >= 64);
     want(&loader, view.id, &image, &[]);
@@ -83,7 +85,7 @@ fn warming_brings_no_tile_and_is_judged_by_its_use() {
     loader.want(view.id, std::slice::from_ref(&image), &wants);
     eventually("all are warm", || loader.warm_report(view.id).warmed == 4 && loader.outlook(view.id).idle);
     assert!(loader.take_arrivals(view.id).is_empty());
-    assert!(loader.resident_tile(&image, &tile(0, 0, 1)).is_some());
+    assert!(loader.resident_tile(&image, &tile(0, 0, 1), &mut SpareSamples::default()).is_some());
     loader.want(view.id, std::slice::from_ref(&image), &wants);
     want(&loader, view.id, &image, &[tile(0, 0, 2)]);
     assert_eq!(view.take(1).len(), 1);
@@ -132,7 +134,8 @@ fn the_chunk_at_the_old_edge_is_read_anew() {
     want(&loader, view.id, &image, &all);
     view.take(8);
     loader.regrow(&image, &[Edge { level: 0, axis: 1, from: 3 }]);
-    let resident: Vec<bool> = all.iter().map(|key| loader.resident_tile(&image, key).is_some()).collect();
+    let resident: Vec<bool> =
+        all.iter().map(|key| loader.resident_tile(&image, key, &mut SpareSamples::default()).is_some()).collect();
     assert_eq!(resident, [true, true, true, false, true, true, true, false]);
     want(&loader, view.id, &image, &all);
     view.take(8);

@@ -1,7 +1,7 @@
 //! An image that is used no more: what the loader held of it goes, also what was on its way.
 
 use crate::synthetic::{Gate, View, chunk, image, info, plane, sound, tile, want};
-use nc_core::data::{DType, ImageId, MAX_AXES, TileKey};
+use nc_core::data::{DType, ImageId, MAX_AXES, SpareSamples, TileKey};
 use nc_store::{Loader, LoaderConfig, ReadError, ReadErrorKind};
 use std::sync::Arc;
 
@@ -37,15 +37,15 @@ fn what_is_cached_of_a_forgotten_image_goes_and_the_rest_stays() {
     want(&loader, second.id, &new, &[of_new(ALL[5])]);
     second.take(1);
     assert_eq!(loader.stats().cached_bytes, full * 6 / 11, "eleven chunks were cached, and six are left");
-    assert!(ALL.iter().all(|&at| loader.resident_tile(&old, &of_old(at)).is_none()));
-    assert!(ALL.iter().all(|&at| loader.resident_tile(&new, &of_new(at)).is_some()));
+    assert!(ALL.iter().all(|&at| loader.resident_tile(&old, &of_old(at), &mut SpareSamples::default()).is_none()));
+    assert!(ALL.iter().all(|&at| loader.resident_tile(&new, &of_new(at), &mut SpareSamples::default()).is_some()));
 
     // Forgetting is no ban: whoever wants the image after all is served, and it is cached again.
     let third = View::attach(&loader, 3);
     want(&loader, third.id, &old, &ALL.map(of_old));
     third.take(6);
     assert_eq!(old_reads.reads.lock().unwrap().len(), 12);
-    assert!(ALL.iter().all(|&at| loader.resident_tile(&old, &of_old(at)).is_some()));
+    assert!(ALL.iter().all(|&at| loader.resident_tile(&old, &of_old(at), &mut SpareSamples::default()).is_some()));
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn a_chunk_that_was_being_read_does_not_stay_behind() {
     let of_new = TileKey { plane: nc_core::data::PlaneKey { image: ImageId(8), ..plane(0, 0, 1, [0; MAX_AXES]) }, ty: 0, tx: 0 };
     want(&loader, second.id, &new, &[of_new]);
     second.take(1);
-    assert!(loader.resident_tile(&old, &tile(0, 0, 0)).is_none());
+    assert!(loader.resident_tile(&old, &tile(0, 0, 0), &mut SpareSamples::default()).is_none());
     let stats = loader.stats();
     assert_eq!((stats.queued, stats.in_flight), (0, 0));
     assert_eq!(stats.cached_bytes, 256 * 256 * 2 + 256, "one chunk and what its entry costs");

@@ -1,7 +1,7 @@
 //! Tiles are what an element-by-element look at the array gives, for any axes, shapes, chunks and types.
 
 use crate::synthetic::{View, chunk, element, image, info, number, sound, want};
-use nc_core::data::{DType, ImageId, MAX_AXES, PlaneKey, SampleFormat, TILE, Tile, TileKey};
+use nc_core::data::{DType, ImageId, MAX_AXES, PlaneKey, SampleFormat, Samples, SpareSamples, TILE, Tile, TileKey};
 use nc_core::scene::ImageInfo;
 use nc_store::{Arrival, Chunk, Loader, LoaderConfig};
 use proptest::prelude::*;
@@ -73,6 +73,15 @@ fn cases() -> impl Strategy<Value = Case> {
         .prop_map(|(shape, chunk, fixed, dtype, padded, (row, col))| Case { shape, chunk, dtype, row, col, fixed, padded })
 }
 
+/// A block that held something else.
+fn used(format: SampleFormat, len: usize) -> Samples {
+    match format {
+        SampleFormat::U8 => Samples::U8(vec![0xaa; len].into()),
+        SampleFormat::U16 => Samples::U16(vec![0xaaaa; len].into()),
+        SampleFormat::F32 => Samples::F32(vec![-1e9; len].into()),
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
@@ -100,7 +109,11 @@ proptest! {
             prop_assert_eq!((tile.width, tile.height), (width, height));
             prop_assert_eq!(tile.samples.format(), SampleFormat::of(case.dtype));
             prop_assert_eq!(samples(&tile), expected);
-            prop_assert_eq!(loader.resident_tile(&image, &key), Some(tile));
+            let mut spare = SpareSamples::default();
+            prop_assert_eq!(loader.resident_tile(&image, &key, &mut spare), Some(tile.clone()));
+            // Whatever the memory held before.
+            spare.give(used(tile.samples.format(), tile.samples.len()));
+            prop_assert_eq!((loader.resident_tile(&image, &key, &mut spare), spare.bytes()), (Some(tile), 0));
         }
     }
 }
@@ -127,7 +140,7 @@ fn no_tile_beyond_the_image() {
     ];
     want(&loader, view.id, &image, &bad);
     for key in &bad {
-        assert_eq!(loader.resident_tile(&image, key), None);
+        assert_eq!(loader.resident_tile(&image, key, &mut SpareSamples::default()), None);
     }
     assert!(loader.overview(&image, bad[2].plane, 64).is_err());
     want(&loader, view.id, &image, &[good]);
@@ -150,7 +163,7 @@ fn a_screen_of_cached_tiles_is_quick() {
     view.take(keys.len());
     let best = (0..10).map(|_| {
         let start = Instant::now();
-        assert!(keys.iter().all(|key| loader.resident_tile(&image, key).is_some()));
+        assert!(keys.iter().all(|key| loader.resident_tile(&image, key, &mut SpareSamples::default()).is_some()));
         start.elapsed()
     });
     let best = best.min().unwrap();
