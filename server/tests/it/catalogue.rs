@@ -385,10 +385,16 @@ async fn examples() {
     let server = RealServer::of(Some(STACK)).await;
     let (mut desk, baseline) = Desk::open(server.bound.state).await;
     let mut told = String::new();
-    for frame in baseline.iter().filter(|frame| !is_thumbnail(frame)) {
+    // Thumbnails and notices come when they are ready.
+    let in_turn = |frame: &Value| !is_thumbnail(frame) && frame["type"] != "notify.error";
+    for frame in baseline.iter().filter(|frame| in_turn(frame)) {
         told += &format!("{}\n  {}\n", frame["type"].as_str().unwrap(), redacted(&frame["payload"]));
     }
-    desk.fence().await;
+    let notice = |frame: &Value| frame["payload"]["code"] == "data.labels_pending";
+    let mut fenced = desk.fence().await;
+    while !baseline.iter().chain(&fenced).any(notice) {
+        fenced = desk.fence().await;
+    }
     let zoom = json!({"type": "state.update", "version": 2, "session": "5c26", "frame_id": "state-00000001",
         "timestamp": 1_795_167_760.21, "intent_id": "intent-00000101",
         "payload": {"scope": "camera", "target": "main", "key": "zoom", "value": {"factor": 1.25, "anchor_px": [320.0, 180.0]}}});
@@ -397,7 +403,7 @@ async fn examples() {
             "payload": {"command": command, "origin": "auto.notify.stream"}})
     };
     desk.send(&zoom).await;
-    let frames = [desk.next().await, desk.next().await];
+    let frames = [desk.until(in_turn).await, desk.until(in_turn).await];
     desk.send(&call("napari.pixel.request_keyframe")).await;
     let reply = desk.until(|frame| frame["type"] == "reply.command").await;
     desk.send(&call("no.such.command")).await;
