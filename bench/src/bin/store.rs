@@ -1,18 +1,15 @@
 //! Measures how fast the store reads, side by side with tensorstore and zarr-python. `bench/peers/store` runs it.
+//!
+//! With the system's allocator, as the others: a box is read into new memory, and what that costs is for all the same.
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use mimalloc::MiMalloc;
 use nc_bench::machine;
 use nc_bench::reading::speed::{self, Plan};
 use nc_bench::reading::{huge, stall};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
-
-/// The allocator of the program that people run.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Measure how fast the store reads, side by side with tensorstore and zarr-python
 #[derive(Debug, Parser)]
@@ -33,7 +30,7 @@ struct Args {
     #[arg(long, default_value_t = 20)]
     runs: usize,
     /// How many of them zarr-python reads, too
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 20)]
     zarr_python_runs: usize,
     /// Threads that we read with; as many as there are cores without it
     #[arg(long)]

@@ -7,7 +7,7 @@ use crate::distribution::{Distribution, milliseconds, rounded};
 use anyhow::{Context as _, Result, bail};
 use nc_core::control::{Context, Intent, bootstrap, reduce};
 use nc_core::data::lod::LevelPolicy;
-use nc_core::data::{Budgets, CanvasSize, ImageId, RoiPolicy, TILE, Tile, TileKey};
+use nc_core::data::{Budgets, CanvasSize, ImageId, RoiPolicy, Samples, TILE, Tile, TileKey};
 use nc_core::exchange::{SharedLedger, Signal};
 use nc_core::ledger::{Ledger, State};
 use nc_core::scene::Dataset;
@@ -162,11 +162,11 @@ impl Rig {
                 done.store(true, Ordering::Release);
                 signal.notify();
             });
-            let mut wake_at = None;
+            let (mut wake_at, mut seen) = (None, ledger.state().scene.op_seq);
             while !done.load(Ordering::Acquire) {
                 signal.wait(wake_at, Instant::now);
-                if let Some(hold) = cap.hold(Instant::now()) {
-                    thread::sleep(hold);
+                while let Some(hold) = cap.hold(Instant::now(), ledger.state().scene.op_seq != seen) {
+                    signal.wait(Some(Instant::now() + hold), Instant::now);
                 }
                 let begun = Instant::now();
                 let arrivals = source.take_arrivals();
@@ -176,6 +176,7 @@ impl Rig {
                 let tick = Tick { now: begun, snapshot: snapshot.clone(), commands, arrivals };
                 let outcome = viewer.tick(tick, device, Some(&*source), &mut clock)?;
                 if let Some(batch) = outcome.batch {
+                    seen = snapshot.scene.op_seq;
                     ledger.commit_applied(batch)?;
                 }
                 if outcome.drawn {
@@ -324,9 +325,9 @@ impl RenderDevice for Watched {
         self.tiles.insert(key);
         self.device.upload(key, tile)
     }
-    fn evict(&mut self, key: &TileKey) {
+    fn evict(&mut self, key: &TileKey) -> Option<Samples> {
         self.tiles.remove(key);
-        self.device.evict(key);
+        self.device.evict(key)
     }
     fn draw_slice(&mut self, pass: &SlicePass) -> Result<(), DeviceError> {
         self.pass = Some(pass.clone());
