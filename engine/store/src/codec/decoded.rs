@@ -65,6 +65,27 @@ impl<'a> Decoded<'a> {
     }
 }
 
+impl Decoded<'_> {
+    /// Copies `rows` rows of `count` elements each, from the element `first` on one every `step`, to `to`, there one every `to_step`
+    /// (`step` and `to_step` at least `count`).
+    ///
+    /// # Panics
+    /// As [`Self::copy`].
+    pub(crate) fn copy_rows<const N: usize>(
+        &self,
+        (first, step): (usize, usize),
+        rows: usize,
+        count: usize,
+        to: &mut [[u8; N]],
+        to_step: usize,
+    ) {
+        match &self.0 {
+            Samples::Planes(planes) => planes.copy_rows((first, step), rows, count, to, to_step),
+            _ => (0..rows).for_each(|row| self.copy(first + row * step, 1, count, &mut to[row * to_step..], 1)),
+        }
+    }
+}
+
 impl Samples<'_> {
     /// All samples, one after the other, if those are all there. `to` has as many bytes as the chunk.
     pub(super) fn copy_to(&self, to: &mut [u8]) {
@@ -100,6 +121,34 @@ impl Planes<'_> {
             let planes: [&[u8]; N] = std::array::from_fn(|byte| &block[byte * elements + at..(byte + 1) * elements]);
             join(planes, step, here, &mut to[done * spread..], spread);
             done += here;
+        }
+    }
+
+    /// Short rows take less time than finding out where each lies, so the block is kept from row to row.
+    fn copy_rows<const N: usize>(
+        &self,
+        (first, step): (usize, usize),
+        rows: usize,
+        count: usize,
+        to: &mut [[u8; N]],
+        to_step: usize,
+    ) {
+        let per_block = self.block / N;
+        let mut index = first / per_block;
+        for row in 0..rows {
+            let element = first + row * step;
+            while element >= (index + 1) * per_block {
+                index += 1;
+            }
+            let block = &self.bytes[index * self.block..];
+            let block = &block[..block.len().min(self.block)];
+            let (elements, at) = (block.len() / N, element - index * per_block);
+            let to = &mut to[row * to_step..];
+            if at + count <= elements {
+                join(std::array::from_fn(|byte| &block[byte * elements + at..][..count]), 1, count, to, 1);
+            } else {
+                self.copy(element, 1, count, to, 1);
+            }
         }
     }
 

@@ -58,6 +58,7 @@ fn copy<const N: usize>(samples: &Decoded<'_>, dims: &[Dim], first: usize, to: &
     match dims {
         [] => samples.copy(first, 1, 1, to, 1),
         [dim] => samples.copy(first, dim.from, dim.len, to, dim.to),
+        [rows, Dim { len, from: 1, to: 1 }] => samples.copy_rows((first, rows.from), rows.len, *len, to, rows.to),
         [dim, within @ ..] => {
             for i in 0..dim.len {
                 copy(samples, within, first + i * dim.from, &mut to[i * dim.to..]);
