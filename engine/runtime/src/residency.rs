@@ -5,6 +5,9 @@ use nc_core::scene::ImageInfo;
 use nc_gpu::api::{DeviceError, RenderDevice};
 use std::collections::HashMap;
 
+/// An eviction makes room for this part of the budget, to keep evictions rare.
+const ROOM: u64 = 10;
+
 /// Tiles on the device, with a byte budget. Time is counted in frames.
 #[derive(Debug)]
 pub struct Residency {
@@ -12,7 +15,8 @@ pub struct Residency {
     bytes: u64,
     frame: u64,
     planes: HashMap<PlaneKey, HashMap<(u32, u32), Resident>>,
-    /// Of tiles that were evicted. Within the budget, together with the resident ones.
+    /// Of tiles that were evicted for others of their image; no more than one eviction frees, and within the budget together with the
+    /// resident ones.
     spare: SpareSamples,
 }
 
@@ -61,12 +65,12 @@ impl Residency {
         Ok(())
     }
 
-    /// Evicts the least recently used tiles until `bytes` more fit, and a tenth of the budget beyond that to keep evictions rare.
+    /// Evicts the least recently used tiles until `bytes` more fit, and [`ROOM`] beyond that.
     fn make_room(&mut self, device: &mut dyn RenderDevice, bytes: u64) {
         if self.bytes + bytes <= self.budget {
             return;
         }
-        let target = (self.budget - self.budget / 10).saturating_sub(bytes);
+        let target = (self.budget - self.budget / ROOM).saturating_sub(bytes);
         let idle = |(plane, tiles): (&PlaneKey, &HashMap<(u32, u32), Resident>)| -> Vec<(u64, TileKey)> {
             let key = |&(ty, tx): &(u32, u32)| TileKey { plane: *plane, ty, tx };
             tiles.iter().filter(|(_, t)| t.used < self.frame).map(|(at, t)| (t.used, key(at))).collect()
@@ -87,6 +91,7 @@ impl Residency {
         if let Some(tile) = tiles.remove(&(key.ty, key.tx)) {
             self.bytes -= tile.bytes;
             device.evict(key).into_iter().for_each(|samples| self.spare.give(samples));
+            self.spare.shrink(self.budget / ROOM);
         }
         if tiles.is_empty() {
             self.planes.remove(&key.plane);
@@ -103,6 +108,8 @@ impl Residency {
                 self.evict(device, &TileKey { plane, ty, tx });
             }
         }
+        // What was held of another image is let go of.
+        self.spare = SpareSamples::default();
     }
 
     /// Evicts the tiles that the end of an axis cut in `before` and does not in `now`, which is the same image with more samples: they are
@@ -150,5 +157,31 @@ impl Residency {
     /// The budget in bytes.
     pub fn budget(&self) -> u64 {
         self.budget
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // a test that stops is a test that tells
+mod tests {
+    use super::*;
+    use nc_core::data::{CanvasSize, MAX_AXES, Samples};
+    use nc_gpu::device_cpu::{CpuDevice, CpuOptions};
+
+    #[test]
+    fn what_is_spare_stays_within_the_budget_and_goes_with_its_image() {
+        let mut device = CpuDevice::new(CanvasSize { width: 64, height: 64 }, CpuOptions::default());
+        let mut residency = Residency::new(40 * 100);
+        let plane = PlaneKey { image: ImageId(1), level: 0, row_axis: 0, col_axis: 1, index: [0; MAX_AXES] };
+        let mut spare = 0;
+        for tx in 0..200 {
+            residency.begin_frame();
+            let tile = Tile { width: 10, height: 10, samples: Samples::U8(vec![0; 100].into()) };
+            residency.insert(&mut device, TileKey { plane, ty: 0, tx }, &tile).unwrap();
+            spare = spare.max(residency.spare().bytes());
+            assert!(residency.bytes() + residency.spare().bytes() <= residency.budget());
+        }
+        assert!(spare > 0 && spare <= residency.budget() / ROOM, "{spare}");
+        residency.retain_image(&mut device, Some(ImageId(2)));
+        assert_eq!((residency.bytes(), residency.spare().bytes()), (0, 0));
     }
 }

@@ -257,8 +257,8 @@ impl LoaderHandle {
         self.0.say(|front| front.say(Command::Forget(image)));
     }
 
-    /// The tile, if every chunk it needs is in the cache; in memory of `spare`, if that has some. Never reads or decodes; about 10 µs for
-    /// 128 KiB, and twice that in new memory.
+    /// The tile, if every chunk it needs is in the cache; in memory of `spare`, if that has some. Never reads or decodes. In new memory
+    /// page faults take longer than the copy.
     pub fn resident_tile(&self, image: &Image, key: &TileKey, spare: &mut SpareSamples) -> Option<Tile> {
         let shared = &*self.0;
         let window = Window::of_tile(image, key)?;
