@@ -6,6 +6,7 @@ mod growing;
 mod levels;
 mod mixed;
 mod modes;
+mod residency;
 mod scrub;
 mod stand;
 mod supply;
