@@ -9,7 +9,10 @@ use crate::session::Busy;
 use crate::watch::{Growth, Watch};
 use nc_core::control::{Echoes, bootstrap};
 use nc_core::data::lod::LevelPolicy;
-use nc_core::data::{Budgets, CanvasSize, DeviceMemory, PlaneKey, RoiPolicy, Samples, SpareSamples, TILE, Tile, TileKey};
+use nc_core::data::{
+    Brick, BrickKey, Budgets, CanvasSize, DeviceMemory, PlaneKey, RoiPolicy, Samples, SpareSamples, TILE, Tile, TileKey,
+    VolumeKey,
+};
 use nc_core::exchange::{SharedLedger, Signal};
 use nc_core::ledger::{AppliedBatch, InvariantError, Ledger, OpKind, Seed, State};
 use nc_core::scene::{AppliedView, Dataset, ImageInfo};
@@ -348,6 +351,11 @@ impl RenderDevice for Notes {
     fn draw_slice(&mut self, _pass: &SlicePass) -> Result<(), DeviceError> {
         Self::outcome(&mut self.fail_draw)
     }
+
+    fn upload_brick(&mut self, _key: BrickKey, _shape: [u32; 3], _brick: &Brick) -> Result<(), DeviceError> {
+        Ok(())
+    }
+    fn evict_volume(&mut self, _key: &VolumeKey) {}
 
     fn draw_volume(&mut self, _pass: &VolumePass) -> Result<(), DeviceError> {
         Self::outcome(&mut self.fail_draw)

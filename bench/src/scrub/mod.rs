@@ -7,7 +7,7 @@ use crate::distribution::{Distribution, milliseconds, rounded};
 use anyhow::{Context as _, Result, bail};
 use nc_core::control::{Context, Intent, bootstrap, reduce};
 use nc_core::data::lod::LevelPolicy;
-use nc_core::data::{Budgets, CanvasSize, ImageId, RoiPolicy, Samples, TILE, Tile, TileKey};
+use nc_core::data::{Brick, BrickKey, Budgets, CanvasSize, ImageId, RoiPolicy, Samples, TILE, Tile, TileKey, VolumeKey};
 use nc_core::exchange::{SharedLedger, Signal};
 use nc_core::ledger::{Ledger, State};
 use nc_core::scene::Dataset;
@@ -332,6 +332,12 @@ impl RenderDevice for Watched {
     fn draw_slice(&mut self, pass: &SlicePass) -> Result<(), DeviceError> {
         self.pass = Some(pass.clone());
         self.device.draw_slice(pass)
+    }
+    fn upload_brick(&mut self, key: BrickKey, shape: [u32; 3], brick: &Brick) -> Result<(), DeviceError> {
+        self.device.upload_brick(key, shape, brick)
+    }
+    fn evict_volume(&mut self, key: &VolumeKey) {
+        self.device.evict_volume(key);
     }
     fn draw_volume(&mut self, pass: &VolumePass) -> Result<(), DeviceError> {
         self.device.draw_volume(pass)

@@ -51,7 +51,8 @@ fn pass(layers: &[(&str, Blending, f32)], interpolation: Interpolation, gamma: f
     let layer = |(channel, (name, blending, opacity)): (usize, &(&str, Blending, f32))| SliceLayer {
         planes: vec![SlicePlane { key: plane(channel as u32), x: axis, y: axis }],
         interpolation,
-        transfer: Transfer { limits: (3000.0, 45_000.0), gamma, table: colormap::named(name).expect("a map") },
+        coloring: Coloring::Scalar(Transfer { limits: (3000.0, 45_000.0), gamma, table: colormap::named(name).expect("a map") }),
+        contour: 0,
         opacity: *opacity,
         blending: *blending,
     };

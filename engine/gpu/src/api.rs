@@ -4,8 +4,8 @@
 //! [`CapturedFrame`] is what passes between them.
 
 use nc_core::data::{
-    Blending, CanvasSize, ColorRange, DeviceMemory, ImageId, Interpolation, MAX_AXES, PlaneKey, Rect, Rendering, Samples, Tile,
-    TileKey, Transfer,
+    Blending, Brick, BrickKey, CanvasSize, ColorRange, Coloring, DeviceMemory, Interpolation, PlaneKey, Rect, Rendering, Samples,
+    Tile, TileKey, VolumeKey,
 };
 
 pub use nc_core::data::SampleAxis;
@@ -50,10 +50,12 @@ pub struct SliceLayer {
     /// (`-0.5 <= u <= len-0.5` on both axes); it is drawn from the first plane whose tiles hold every tap that the filter needs,
     /// and left alone if none does.
     pub planes: Vec<SlicePlane>,
-    /// Filter.
+    /// Filter; of labels, nearest whatever it says.
     pub interpolation: Interpolation,
     /// Values to colours.
-    pub transfer: Transfer,
+    pub coloring: Coloring,
+    /// Of labels: only samples within this many of another key are drawn, counted along rows and columns; 0 draws all.
+    pub contour: u32,
     /// 0..1.
     pub opacity: f32,
     /// How it joins the layers below. The first layer of the pass blends with the background as
@@ -70,19 +72,6 @@ pub struct SlicePass {
     pub view: Rect,
     /// Visible layers, bottom first.
     pub layers: Vec<SliceLayer>,
-}
-
-/// Names the samples of a volume: three axes of one level, the others at an index.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct VolumeKey {
-    /// The image.
-    pub image: ImageId,
-    /// Its level.
-    pub level: u8,
-    /// Array axes of world z, y, x.
-    pub axes: [u8; 3],
-    /// Indices of the other axes; 0 on `axes`.
-    pub index: [u32; MAX_AXES],
 }
 
 /// The 3D camera: an orthonormal frame in world units (x, y, z).
@@ -102,23 +91,36 @@ pub struct VolumeView {
     pub fov: f64,
 }
 
+/// What is drawn of a layer that shows a plane in 3D: a slab about it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Slab {
+    /// A point of the plane, samples (z, y, x).
+    pub position: [f64; 3],
+    /// Its normal, in samples (z, y, x); not zero.
+    pub normal: [f64; 3],
+    /// Samples along the normal.
+    pub thickness: f64,
+}
+
 /// One layer of a volume pass.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VolumeLayer {
-    /// The samples.
+    /// The samples. The layer is left alone unless all bricks are there.
     pub key: VolumeKey,
     /// Where they lie: world z, y, x.
     pub axes: [SampleAxis; 3],
-    /// Filter.
+    /// Filter; of labels, nearest whatever it says.
     pub interpolation: Interpolation,
     /// Values to colours.
-    pub transfer: Transfer,
+    pub coloring: Coloring,
     /// 0..1.
     pub opacity: f32,
     /// How it joins the layers below.
     pub blending: Blending,
-    /// How a ray is drawn.
+    /// How a ray is drawn. Labels are surfaces: flat if this is [`Rendering::Translucent`], else lit.
     pub rendering: Rendering,
+    /// Only this of the volume, if anything.
+    pub slab: Option<Slab>,
     /// Of [`Rendering::AttenuatedMip`].
     pub attenuation: f32,
     /// Of [`Rendering::Iso`], data units.
@@ -132,6 +134,10 @@ pub struct VolumeLayer {
 pub struct VolumePass {
     /// Picture size.
     pub canvas: CanvasSize,
+    /// Pixels of the picture along each side of one that is drawn, 1 to 4: more draws less and scales it up.
+    pub divisor: u32,
+    /// Whether the edges of `bounds` are drawn over black in place of the layers: where nothing of them is there yet.
+    pub outline: bool,
     /// The camera.
     pub view: VolumeView,
     /// The box of the data: world x, y, z, lower and upper end.
@@ -218,9 +224,15 @@ pub trait RenderDevice {
     /// Draws into the device's own picture, which keeps its content until the next draw.
     fn draw_slice(&mut self, pass: &SlicePass) -> Result<(), DeviceError>;
 
-    /// Draws a volume into the same picture. So far both devices draw the **outline of the data's box** as the camera of the pass
-    /// sees it, equal bit by bit, over black. Neither reads the layers of the pass: the picture says where the data lie and claims
-    /// nothing of their values. The picture's last row is the top of the view, as in 2D.
+    /// Makes a brick resident, of a volume of `shape` samples (z, y, x). Replaces one of the same key. One that is not the piece of
+    /// such a volume that its key names, or whose volume is there with another shape or format, is [`DeviceError::Refused`].
+    fn upload_brick(&mut self, key: BrickKey, shape: [u32; 3], brick: &Brick) -> Result<(), DeviceError>;
+
+    /// Drops all bricks of a volume; unknown keys are ignored.
+    fn evict_volume(&mut self, key: &VolumeKey);
+
+    /// Draws volumes into the same picture, as `golden/reference/README.md` "Volumes" says, or the outline of the data's box. The
+    /// picture's last row is the top of the view, as in 2D.
     fn draw_volume(&mut self, pass: &VolumePass) -> Result<(), DeviceError>;
 
     /// Converts the last picture for the encoder. Up to [`CAPTURE_RING`] frames may be alive at once; one more is

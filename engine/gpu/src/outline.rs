@@ -243,7 +243,7 @@ mod tests {
             distance,
             fov,
         };
-        VolumePass { canvas: CANVAS, view, bounds: BOX, layers: Vec::new() }
+        VolumePass { canvas: CANVAS, divisor: 1, outline: true, view, bounds: BOX, layers: Vec::new() }
     }
 
     fn picture(pass: &VolumePass) -> Vec<[u8; 4]> {
@@ -321,7 +321,7 @@ mod tests {
         fn any_view_draws_within_the_canvas(eye in proptest::array::uniform3(-1e9f64..1e9), turn in -7.0f64..7.0, fov in 0.0f64..179.9, distance in 1e-9f64..1e12, w in 0u32..40, h in 0u32..40) {
             let (sin, cos) = turn.sin_cos();
             let view = VolumeView { eye, right: [cos, sin, 0.0], up: [0.0, 0.0, 1.0], forward: [-sin, cos, 0.0], distance, fov };
-            let pass = VolumePass { canvas: CanvasSize { width: w, height: h }, view, bounds: BOX, layers: Vec::new() };
+            let pass = VolumePass { canvas: CanvasSize { width: w, height: h }, divisor: 1, outline: true, view, bounds: BOX, layers: Vec::new() };
             prop_assert!(picture(&pass).iter().all(|p| p[3] == 255));
         }
 

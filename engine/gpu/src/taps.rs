@@ -32,7 +32,7 @@ impl Tap {
                 let first = inside(floor(u + 0.5));
                 Self { first, second: first, weight: 0.0 }
             }
-            Interpolation::Linear => {
+            Interpolation::Linear | Interpolation::Cubic => {
                 let floor = floor(u);
                 let weight = (u - floor as f64) as f32;
                 let (first, second) = (inside(floor), inside(floor.saturating_add(1)));

@@ -6,7 +6,8 @@
 //! a quarter of 1/255 for maps whose neighbouring entries differ by 2/255 (hsv, the steepest). Limits are no part of the table:
 //! dragging them costs nothing.
 
-use nc_core::data::Transfer;
+use nc_core::data::{Coloring, LabelColors, Transfer};
+use std::sync::Arc;
 
 /// Entry of values at or below the lower limit.
 pub(crate) const LOW: u32 = 0;
@@ -35,7 +36,18 @@ pub(crate) struct Binning {
 }
 
 impl Binning {
-    pub(crate) fn new(transfer: &Transfer) -> Self {
+    /// For a layer's values. Keys of labels have a bin each: the same arithmetic leads key `k` to entry `k + 1`, and 0 to [`LOW`].
+    pub(crate) fn new(coloring: &Coloring) -> Self {
+        match coloring {
+            Coloring::Scalar(transfer) => Self::of_scale(transfer),
+            Coloring::Labels(_) => {
+                let keys = LabelColors::KEYS as f32;
+                Self { lo: 0.0, hi: keys, inverse: 1.0 / keys, roots: 0, bins: LabelColors::KEYS as u32 }
+            }
+        }
+    }
+
+    fn of_scale(transfer: &Transfer) -> Self {
         let (lo, hi) = transfer.limits;
         let (roots, bins) = shape(transfer.gamma);
         let inverse = 1.0 / (hi - lo);
@@ -72,8 +84,33 @@ fn shape(gamma: f32) -> (u32, u32) {
     (roots, (BINS * slope.next_power_of_two()).min(MOST_BINS))
 }
 
-/// Straight RGBA, 0..1, of every entry of `binning`; opacity is not in it.
-pub(crate) fn colors(transfer: &Transfer) -> Vec<[f32; 4]> {
+/// Whether two layers have the same [`colors`]: limits are no part of them.
+pub(crate) fn same_colors(a: &Coloring, b: &Coloring) -> bool {
+    match (a, b) {
+        (Coloring::Scalar(a), Coloring::Scalar(b)) => {
+            a.gamma == b.gamma && (Arc::ptr_eq(&a.table, &b.table) || a.table == b.table)
+        }
+        (Coloring::Labels(a), Coloring::Labels(b)) => Arc::ptr_eq(a, b) || a == b,
+        _ => false,
+    }
+}
+
+/// Straight RGBA, 0..1, of every entry of the layer's [`Binning`]; opacity is not in it.
+pub(crate) fn colors(coloring: &Coloring) -> Vec<[f32; 4]> {
+    match coloring {
+        Coloring::Scalar(transfer) => colors_of_scale(transfer),
+        Coloring::Labels(labels) => {
+            let color = |key: u16| labels.color(key).map(|k| f32::from(k) / 255.0);
+            let mut out = vec![color(0)];
+            out.extend((0..=u16::MAX).map(color));
+            // Beyond every key: high, not a number.
+            out.extend([[0.0; 4]; 2]);
+            out
+        }
+    }
+}
+
+fn colors_of_scale(transfer: &Transfer) -> Vec<[f32; 4]> {
     let (roots, bins) = shape(transfer.gamma);
     let exponent = f64::from(transfer.gamma) * f64::from(1u32 << roots);
     let table = &transfer.table;
@@ -97,7 +134,7 @@ mod tests {
         for (map, gamma) in [("hsv", 1.0), ("turbo", 0.6), ("gray", 0.1), ("viridis", 2.2), ("magma", 0.25), ("gray", 8.0)] {
             let table = colormap::named(map).expect("a map");
             let transfer = Transfer { limits: (0.0, 1.0), gamma, table };
-            let (colors, (roots, bins)) = (colors(&transfer), shape(gamma));
+            let (colors, (roots, bins)) = (colors_of_scale(&transfer), shape(gamma));
             for i in 0..=100_000u32 {
                 let s = (f64::from(i) / 1e5).powi(3);
                 let exact = transfer.table.fetch(s.powf(f64::from(gamma)));
@@ -117,7 +154,7 @@ mod tests {
             let (lo, extent) = ((i % 7) as f32 * -0.37, (i as f32 * 0.731 + 0.001).powi(1 + i as i32 % 5));
             let gamma = 0.05 + (i % 11) as f32;
             let transfer = Transfer { limits: (lo, lo + extent), gamma, table: colormap::named("gray").expect("a map") };
-            let binning = Binning::new(&transfer);
+            let binning = Binning::of_scale(&transfer);
             assert!(binning.is_ordinary() && binning.bins.is_power_of_two());
             let mut s = (binning.hi - binning.lo) * binning.inverse;
             for _ in 0..binning.roots {
@@ -131,7 +168,7 @@ mod tests {
     fn colours_beside_the_table_have_entries_of_their_own() {
         let of = |name| {
             let transfer = Transfer { limits: (0.0, 1.0), gamma: 1.0, table: colormap::named(name).expect("a map") };
-            let (binning, colors) = (Binning::new(&transfer), colors(&transfer));
+            let (binning, colors) = (Binning::of_scale(&transfer), colors_of_scale(&transfer));
             assert_eq!(colors.len(), binning.entries());
             [LOW, binning.high(), binning.nan()].map(|i| colors[i as usize])
         };

@@ -51,11 +51,12 @@ impl SceneReader {
         SliceLayer {
             planes: vec![SlicePlane { key: plane.key, x: axis(plane.width, col), y: axis(plane.height, row) }],
             interpolation: serde_json::from_value(layer["interpolation2d"].clone()).expect("a filter"),
-            transfer: Transfer {
+            coloring: Coloring::Scalar(Transfer {
                 limits: (limits[0] as f32, limits[1] as f32),
                 gamma: layer["gamma"].as_f64().expect("gamma") as f32,
                 table: colormap::named(text(&layer["colormap"])).expect("a known map"),
-            },
+            }),
+            contour: 0,
             opacity: layer["opacity"].as_f64().expect("opacity") as f32,
             blending: serde_json::from_value(layer["blending"].clone()).expect("a blending"),
         }

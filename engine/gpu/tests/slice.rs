@@ -211,7 +211,8 @@ fn any_layer() -> impl Strategy<Value = SliceLayer> {
         .prop_map(|(planes, linear, (lo, extent, gamma, table), opacity, blending)| SliceLayer {
             planes,
             interpolation: if linear { Interpolation::Linear } else { Interpolation::Nearest },
-            transfer: Transfer { limits: (lo, lo + extent), gamma, table },
+            coloring: Coloring::Scalar(Transfer { limits: (lo, lo + extent), gamma, table }),
+            contour: 0,
             opacity,
             blending,
         })
@@ -296,7 +297,8 @@ fn captured_frames_are_equal_to_the_bit() {
     for size in [(2, 2), (6, 4), (64, 48), (66, 50), (130, 2)] {
         // Opaque and nearest, so that the pictures themselves are equal.
         let mut layer = gray(vec![planes[0].at((0.0, 0.0), 1.0)], Interpolation::Nearest, 255.0);
-        layer.transfer.table = colormap::named("turbo").expect("a map");
+        let Coloring::Scalar(transfer) = &mut layer.coloring else { panic!("a gray layer") };
+        transfer.table = colormap::named("turbo").expect("a map");
         let pass = pass(size, (-10.0, 3.0, f64::from(size.0), f64::from(size.1)), vec![layer]);
         assert_eq!(draw(&mut cpu, &pass), draw(&mut gl, &pass));
         for range in [ColorRange::Full, ColorRange::Limited] {

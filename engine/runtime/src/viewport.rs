@@ -7,7 +7,7 @@
 //! [`Class::Finer`]. Stand-ins that would cost more are taken where their chunks are decoded already.
 
 use crate::residency::Residency;
-use nc_core::data::{Footprint, Rect, SampleAxis, SampleFormat, TILE, TileKey, Transfer};
+use nc_core::data::{Coloring, Footprint, Rect, SampleAxis, SampleFormat, TILE, TileKey, Transfer};
 use nc_core::ledger::{LayerState, State};
 use nc_core::scene::Dataset;
 use nc_gpu::api::{SliceLayer, SlicePass, SlicePlane};
@@ -243,11 +243,12 @@ fn slice_layer(layer: &LayerState, planes: Vec<SlicePlane>) -> SliceLayer {
     SliceLayer {
         planes,
         interpolation: c.interpolation,
-        transfer: Transfer {
+        coloring: Coloring::Scalar(Transfer {
             limits: (c.contrast_limits.0 as f32, c.contrast_limits.1 as f32),
             gamma: c.gamma as f32,
             table: c.colormap.clone(),
-        },
+        }),
+        contour: 0,
         opacity: c.opacity as f32,
         blending: c.blending,
     }

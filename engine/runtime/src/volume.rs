@@ -1,10 +1,10 @@
 //! The 3D planner: what a volume pass is made of, and which levels a budget allows. Pure.
 
 use nc_core::data::turntable::{self, VolumePose};
-use nc_core::data::{Budgets, MAX_AXES, SampleFormat, Transfer};
+use nc_core::data::{Budgets, Coloring, MAX_AXES, SampleFormat, Transfer, VolumeKey};
 use nc_core::ledger::{LayerState, State};
 use nc_core::scene::{Dataset, LayerSpec};
-use nc_gpu::api::{VolumeKey, VolumeLayer, VolumePass, VolumeView};
+use nc_gpu::api::{VolumeLayer, VolumePass, VolumeView};
 
 /// The dims that 3D shows, in the order z, y, x, whatever the mode is: the last three, or all where there are fewer.
 pub fn dims(state: &State) -> &[usize] {
@@ -21,7 +21,7 @@ pub fn pass(state: &State, dataset: &Dataset, pose: &VolumePose, level: usize) -
         visible.map(|(layer, spec)| volume_layer(layer, key(state, dataset, spec, shown, level), dataset, shown)).collect();
     let turntable::Frame { eye, right, up, forward } = turntable::frame(pose);
     let view = VolumeView { eye, right, up, forward, distance: pose.distance, fov: pose.fov };
-    Some(VolumePass { canvas: state.canvas, view, bounds: dataset.world_box(&shown), layers })
+    Some(VolumePass { canvas: state.canvas, divisor: 1, outline: true, view, bounds: dataset.world_box(&shown), layers })
 }
 
 /// Whether the samples of each level, of all visible layers together, fit (PROTOCOL §16.3).
@@ -65,11 +65,12 @@ fn volume_layer(layer: &LayerState, key: VolumeKey, dataset: &Dataset, shown: [u
         axes: shown.map(|dim| dataset.sample_axis(usize::from(key.level), dim)),
         key,
         interpolation: c.interpolation,
-        transfer: Transfer {
+        coloring: Coloring::Scalar(Transfer {
             limits: (c.contrast_limits.0 as f32, c.contrast_limits.1 as f32),
             gamma: c.gamma as f32,
             table: c.colormap.clone(),
-        },
+        }),
+        slab: None,
         opacity: c.opacity as f32,
         blending: c.blending,
         rendering: c.rendering,

@@ -1,6 +1,6 @@
 //! A client without a network: it takes what a session tells, decodes the packets, and compares with a picture of its own.
 
-use nc_core::data::{CanvasSize, ColorRange, Footprint, TileKey, Transfer, turntable};
+use nc_core::data::{CanvasSize, ColorRange, Coloring, Footprint, TileKey, Transfer, turntable};
 use nc_core::scene::{AppliedView, Dataset, LayerView, OpSeq};
 use nc_engine::api::{ClientId, Event, Packet, RawIntent, Sink};
 use nc_engine::{Engine, Image, Session, SessionConfig, ViewPolicy};
@@ -321,7 +321,9 @@ fn outline(dataset: &Dataset, view: &AppliedView) -> CapturedFrame {
     let camera = VolumeView { eye, right, up, forward, distance: pose.distance, fov: pose.fov };
     let bounds = dataset.world_box(view.displayed());
     let mut device = CpuDevice::new(view.canvas, CpuOptions { simd: false, threads: 1 });
-    device.draw_volume(&VolumePass { canvas: view.canvas, view: camera, bounds, layers: Vec::new() }).unwrap();
+    device
+        .draw_volume(&VolumePass { canvas: view.canvas, divisor: 1, outline: true, view: camera, bounds, layers: Vec::new() })
+        .unwrap();
     device.capture(FrameFormat::I420 { range: RANGE }).unwrap()
 }
 
@@ -331,7 +333,8 @@ fn slice_layer(layer: &LayerView, plane: SlicePlane) -> SliceLayer {
     SliceLayer {
         planes: vec![plane],
         interpolation: c.interpolation,
-        transfer: Transfer { limits, gamma: c.gamma as f32, table: c.colormap.clone() },
+        coloring: Coloring::Scalar(Transfer { limits, gamma: c.gamma as f32, table: c.colormap.clone() }),
+        contour: 0,
         opacity: c.opacity as f32,
         blending: c.blending,
     }

@@ -38,6 +38,7 @@ fn interpolation(interpolation: Interpolation) -> &'static str {
     match interpolation {
         Interpolation::Nearest => "nearest",
         Interpolation::Linear => "linear",
+        Interpolation::Cubic => "cubic",
     }
 }
 

@@ -3,6 +3,7 @@
 //! The order is napari's (`golden/reference/README.md` "Scalar -> colour"): filter on raw values, clamp to the limits,
 //! scale to 0..1, gamma, table, alpha times opacity, blend.
 
+use super::LabelColors;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -103,6 +104,15 @@ impl Transfer {
     }
 }
 
+/// How the samples of a layer become colours.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Coloring {
+    /// Values on a scale.
+    Scalar(Transfer),
+    /// Keys of ids, each with a colour of its own. Never filtered.
+    Labels(Arc<LabelColors>),
+}
+
 /// How a layer joins what is below it (`golden/reference/README.md` "Compositing").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -129,6 +139,9 @@ pub enum Interpolation {
     Nearest,
     /// Bilinear, clamped to the edge.
     Linear,
+    /// Four by four samples, clamped to the edge, with vispy's "cubic" weights (`golden/reference/README.md` "Scalar -> colour"). In 3D
+    /// as [`Self::Linear`].
+    Cubic,
 }
 
 /// Range of the luma and chroma samples of the video, as signalled in the stream.

@@ -2,12 +2,14 @@
 //!
 //! Architecture invariant: nothing here knows of scenes, layers, ledgers or devices.
 
+mod brick;
 pub mod budget;
 pub mod color;
 pub mod colormap;
 mod colormap_points;
 pub mod contrast;
 pub mod dtype;
+pub mod labels;
 mod level_decided;
 pub mod lod;
 pub mod motion;
@@ -20,9 +22,11 @@ pub mod tile;
 pub mod turntable;
 pub mod volume_lod;
 
+pub use brick::{BRICK, Brick, BrickKey, CELL, Span, VolumeKey};
 pub use budget::{Budgets, DeviceMemory, Hardware, Overrides};
-pub use color::{Blending, ColorRange, ColorTable, Interpolation, Rendering, TABLE_LEN, Transfer};
+pub use color::{Blending, ColorRange, ColorTable, Coloring, Interpolation, Rendering, TABLE_LEN, Transfer};
 pub use dtype::DType;
+pub use labels::LabelColors;
 pub use level_decided::LevelDecided;
 pub use rect::{CanvasSize, Rect};
 pub use roi::{Footprint, Roi, RoiInputs, RoiPolicy, SampleAxis};

@@ -17,7 +17,7 @@ use crate::compositing::Rule;
 use crate::isa::Isa;
 use crate::transfer::Binning;
 use crate::{convert, outline, samples};
-use nc_core::data::{CanvasSize, DeviceMemory, Samples, Tile, TileKey};
+use nc_core::data::{Brick, BrickKey, CanvasSize, DeviceMemory, Samples, Tile, TileKey, VolumeKey};
 use palette::{CachedPalette, Shading};
 use plan::{LayerPlan, RowState};
 use ring::FrameRing;
@@ -96,13 +96,13 @@ impl CpuDevice {
         self.palettes.truncate(layers.len());
         for (i, layer) in layers.iter().enumerate() {
             let rule = Rule::of(layer.blending, i == 0);
-            let (transfer, opacity) = (&layer.transfer, layer.opacity);
+            let (coloring, opacity) = (&layer.coloring, layer.opacity);
             match self.palettes.get_mut(i) {
-                Some(cached) if cached.serves(transfer, opacity, rule, opaque_below) => {}
-                Some(cached) => *cached = CachedPalette::new(transfer, opacity, rule, opaque_below),
-                None => self.palettes.push(CachedPalette::new(transfer, opacity, rule, opaque_below)),
+                Some(cached) if cached.serves(coloring, opacity, rule, opaque_below) => {}
+                Some(cached) => *cached = CachedPalette::new(coloring, opacity, rule, opaque_below),
+                None => self.palettes.push(CachedPalette::new(coloring, opacity, rule, opaque_below)),
             }
-            opaque_below &= !(rule.lowers_alpha() && palette::any_alpha_below_one(transfer, opacity));
+            opaque_below &= !(rule.lowers_alpha() && palette::any_alpha_below_one(coloring, opacity));
         }
     }
 }
@@ -131,7 +131,7 @@ impl RenderDevice for CpuDevice {
             .iter()
             .zip(&self.palettes)
             .map(|(layer, cached)| {
-                let shading = Shading::new(Binning::new(&layer.transfer), cached.palette());
+                let shading = Shading::new(Binning::new(&layer.coloring), cached.palette());
                 LayerPlan::new(self.isa, pass, layer, shading, &self.store)
             })
             .collect();
@@ -160,6 +160,12 @@ impl RenderDevice for CpuDevice {
         });
         Ok(())
     }
+
+    fn upload_brick(&mut self, _key: BrickKey, _shape: [u32; 3], _brick: &Brick) -> Result<(), DeviceError> {
+        Ok(())
+    }
+
+    fn evict_volume(&mut self, _key: &VolumeKey) {}
 
     fn draw_volume(&mut self, pass: &VolumePass) -> Result<(), DeviceError> {
         self.resize(pass.canvas);

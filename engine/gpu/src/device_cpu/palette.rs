@@ -5,7 +5,7 @@
 
 use crate::compositing::Rule;
 use crate::transfer::{self, Binning};
-use nc_core::data::Transfer;
+use nc_core::data::{Coloring, Transfer};
 
 /// 1.0 in a wide entry: 255 levels of 128.
 pub(super) const WIDE_ONE: u16 = 255 * 128;
@@ -45,9 +45,9 @@ pub(super) enum WideOp {
 
 impl Palette {
     /// `opaque_below`: the picture's alpha is 1 everywhere before this layer.
-    pub(super) fn new(transfer: &Transfer, opacity: f32, rule: Rule, opaque_below: bool) -> Self {
+    pub(super) fn new(coloring: &Coloring, opacity: f32, rule: Rule, opaque_below: bool) -> Self {
         let opacity = opacity.clamp(0.0, 1.0);
-        let colors = transfer::colors(transfer);
+        let colors = transfer::colors(coloring);
         let alphas_are_0_or_1 = colors.iter().all(|c| matches!(c[3] * opacity, 0.0 | 1.0));
         let narrow = |op, color: &dyn Fn([f32; 4]) -> [f32; 4]| {
             Self::Narrow(op, colors.iter().map(|c| u32::from_le_bytes(color(*c).map(level))).collect())
@@ -75,8 +75,8 @@ impl Palette {
 }
 
 /// Whether any colour of a layer, drawn with `opacity`, has an alpha below 1.
-pub(super) fn any_alpha_below_one(transfer: &Transfer, opacity: f32) -> bool {
-    let table = &transfer.table;
+pub(super) fn any_alpha_below_one(coloring: &Coloring, opacity: f32) -> bool {
+    let Coloring::Scalar(Transfer { table, .. }) = coloring else { return true };
     let beside = [table.low, table.high, Some(table.nan.unwrap_or([0; 4]))];
     opacity < 1.0 || table.entries.iter().chain(beside.iter().flatten()).any(|c| c[3] < 255)
 }
@@ -92,7 +92,7 @@ fn wide_level(x: f32) -> u16 {
 /// Palette and binning of the layer at one position of the pass, kept from draw to draw: a pan or a new contrast limit makes none.
 #[derive(Debug)]
 pub(super) struct CachedPalette {
-    transfer: Transfer,
+    coloring: Coloring,
     opacity: f32,
     rule: Rule,
     opaque_below: bool,
@@ -100,16 +100,15 @@ pub(super) struct CachedPalette {
 }
 
 impl CachedPalette {
-    pub(super) fn new(transfer: &Transfer, opacity: f32, rule: Rule, opaque_below: bool) -> Self {
-        let palette = Palette::new(transfer, opacity, rule, opaque_below);
-        Self { transfer: transfer.clone(), opacity, rule, opaque_below, palette }
+    pub(super) fn new(coloring: &Coloring, opacity: f32, rule: Rule, opaque_below: bool) -> Self {
+        let palette = Palette::new(coloring, opacity, rule, opaque_below);
+        Self { coloring: coloring.clone(), opacity, rule, opaque_below, palette }
     }
 
     /// Whether it can serve a layer. Limits are no part of it.
-    pub(super) fn serves(&self, transfer: &Transfer, opacity: f32, rule: Rule, opaque_below: bool) -> bool {
-        self.transfer.gamma == transfer.gamma
-            && (self.opacity, self.rule, self.opaque_below) == (opacity, rule, opaque_below)
-            && (std::sync::Arc::ptr_eq(&self.transfer.table, &transfer.table) || self.transfer.table == transfer.table)
+    pub(super) fn serves(&self, coloring: &Coloring, opacity: f32, rule: Rule, opaque_below: bool) -> bool {
+        (self.opacity, self.rule, self.opaque_below) == (opacity, rule, opaque_below)
+            && transfer::same_colors(&self.coloring, coloring)
     }
 
     pub(super) fn palette(&self) -> &Palette {
@@ -126,7 +125,7 @@ pub(super) struct Shading<'a> {
 }
 
 impl<'a> Shading<'a> {
-    /// `palette` must have been made for a transfer of the same gamma.
+    /// `palette` must have been made for a layer of the same [`transfer::same_colors`].
     pub(super) fn new(binning: Binning, palette: &'a Palette) -> Self {
         let len = match palette {
             Palette::Narrow(_, entries) => entries.len(),

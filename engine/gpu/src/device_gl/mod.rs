@@ -16,7 +16,7 @@ use crate::api::{CapturedFrame, DeviceError, DeviceInfo, DeviceKind, FrameFormat
 use crate::{outline, samples};
 use capture::Capture;
 use context::{Gl, check};
-use nc_core::data::{CanvasSize, Samples, Tile, TileKey};
+use nc_core::data::{Brick, BrickKey, CanvasSize, Samples, Tile, TileKey, VolumeKey};
 use picture::Picture;
 use sheets::Sheets;
 use slice::SliceKernel;
@@ -87,6 +87,12 @@ impl RenderDevice for GlDevice {
         picture.clear(gl);
         self.slice.draw(gl, pass, &self.sheets, picture)
     }
+
+    fn upload_brick(&mut self, _key: BrickKey, _shape: [u32; 3], _brick: &Brick) -> Result<(), DeviceError> {
+        Ok(())
+    }
+
+    fn evict_volume(&mut self, _key: &VolumeKey) {}
 
     fn draw_volume(&mut self, pass: &VolumePass) -> Result<(), DeviceError> {
         self.resize(pass.canvas)?;

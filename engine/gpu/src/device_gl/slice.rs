@@ -8,9 +8,8 @@ use crate::compositing::Rule;
 use crate::taps::{PixelAxis, Tap};
 use crate::transfer::{self, Binning};
 use glow::HasContext;
-use nc_core::data::{TILE, Transfer};
+use nc_core::data::{Coloring, TILE};
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 
 /// Page of a tile that is not resident: no slot has it.
 const MISSING: u32 = u32::MAX;
@@ -37,7 +36,7 @@ pub(super) struct SliceKernel {
 /// A layer's colours on the device. Limits and opacity are no part of them.
 #[derive(Debug)]
 struct LayerColors {
-    transfer: Transfer,
+    coloring: Coloring,
     buffer: glow::Buffer,
 }
 
@@ -131,7 +130,7 @@ impl SliceKernel {
         sheets.bind(gl);
         picture.bind(gl, glow::READ_WRITE);
         for (i, layer) in pass.layers.iter().enumerate() {
-            let colors = self.colors(gl, i, &layer.transfer)?;
+            let colors = self.colors(gl, i, &layer.coloring)?;
             let input = LayerInput::new(pass, layer, sheets);
             if input.planes.is_empty() {
                 continue;
@@ -167,7 +166,7 @@ impl SliceKernel {
     /// # Safety
     /// The context is bound and the program in use.
     unsafe fn set_uniforms(&self, gl: &glow::Context, input: &LayerInput, layer: &SliceLayer, rule: Rule) {
-        let binning = Binning::new(&layer.transfer);
+        let binning = Binning::new(&layer.coloring);
         let [left, bottom, width, height] = input.covered;
         // SAFETY: the caller's; a name that the program lacks has no location and is ignored.
         unsafe {
@@ -183,14 +182,11 @@ impl SliceKernel {
     }
 
     /// The colours of the layer at position `i`, made anew only when gamma or table changed.
-    fn colors(&mut self, gl: &glow::Context, i: usize, transfer: &Transfer) -> Result<glow::Buffer, DeviceError> {
-        let same = |have: &Transfer| {
-            have.gamma == transfer.gamma && (Arc::ptr_eq(&have.table, &transfer.table) || have.table == transfer.table)
-        };
-        if let Some(layer) = self.colors.get(i).filter(|layer| same(&layer.transfer)) {
+    fn colors(&mut self, gl: &glow::Context, i: usize, coloring: &Coloring) -> Result<glow::Buffer, DeviceError> {
+        if let Some(layer) = self.colors.get(i).filter(|layer| transfer::same_colors(&layer.coloring, coloring)) {
             return Ok(layer.buffer);
         }
-        let entries = transfer::colors(transfer);
+        let entries = transfer::colors(coloring);
         // SAFETY: the caller has the context bound; the buffer is deleted in `delete`.
         let buffer = unsafe {
             let buffer = match self.colors.get(i) {
@@ -201,7 +197,7 @@ impl SliceKernel {
             gl.buffer_data_u8_slice(glow::SHADER_STORAGE_BUFFER, bytemuck::cast_slice(&entries), glow::STATIC_DRAW);
             buffer
         };
-        let made = LayerColors { transfer: transfer.clone(), buffer };
+        let made = LayerColors { coloring: coloring.clone(), buffer };
         match self.colors.get_mut(i) {
             Some(layer) => *layer = made,
             // Layers come in order, so this is the next.

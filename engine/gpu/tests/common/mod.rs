@@ -71,8 +71,8 @@ pub(crate) fn key(number: u32) -> PlaneKey {
 /// A gray layer that shows values 0..=`top` as black to white.
 pub(crate) fn gray(planes: Vec<SlicePlane>, interpolation: Interpolation, top: f32) -> SliceLayer {
     let table = colormap::named("gray").expect("a map");
-    let transfer = Transfer { limits: (0.0, top), gamma: 1.0, table };
-    SliceLayer { planes, interpolation, transfer, opacity: 1.0, blending: Blending::Translucent }
+    let coloring = Coloring::Scalar(Transfer { limits: (0.0, top), gamma: 1.0, table });
+    SliceLayer { planes, interpolation, coloring, contour: 0, opacity: 1.0, blending: Blending::Translucent }
 }
 
 pub(crate) fn pass(size: (u32, u32), (left, bottom, width, height): (f64, f64, f64, f64), layers: Vec<SliceLayer>) -> SlicePass {

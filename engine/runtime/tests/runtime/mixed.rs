@@ -2,7 +2,7 @@
 
 use crate::stand::Recorder;
 use crate::turns::{Loop, PLENTY, noted};
-use nc_core::data::{Rect, TILE, TileKey};
+use nc_core::data::{Coloring, Rect, TILE, TileKey};
 use nc_gpu::api::{SampleAxis, SliceLayer};
 use proptest::prelude::*;
 use serde_json::json;
@@ -89,7 +89,8 @@ proptest! {
                     prop_assert!(is_drawn(&stage.device, layer, point), "{point:?} after {to:?}");
                 }
             }
-            prop_assert_eq!(pass.layers[0].transfer.limits, LIMITS, "contrast is kept over levels");
+            let Coloring::Scalar(transfer) = &pass.layers[0].coloring else { panic!("a scale") };
+            prop_assert_eq!(transfer.limits, LIMITS, "contrast is kept over levels");
         }
     }
 }

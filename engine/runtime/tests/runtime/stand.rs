@@ -1,7 +1,9 @@
 //! A stand for the render loop: a made-up pyramid, a tile source that does what it is told, and a device that takes notes.
 
 use nc_core::control::{Context, Intent, bootstrap, reduce};
-use nc_core::data::{CanvasSize, DType, DeviceMemory, ImageId, PlaneKey, Samples, SpareSamples, TILE, Tile, TileKey};
+use nc_core::data::{
+    Brick, BrickKey, CanvasSize, DType, DeviceMemory, ImageId, PlaneKey, Samples, SpareSamples, TILE, Tile, TileKey, VolumeKey,
+};
 use nc_core::exchange::SharedLedger;
 use nc_core::ledger::{AppliedBatch, Ledger};
 use nc_core::scene::{Axis, AxisKind, Dataset, ImageInfo, LevelInfo, SourceKind};
@@ -190,6 +192,11 @@ impl RenderDevice for Recorder {
         self.passes.push(pass.clone());
         Ok(())
     }
+
+    fn upload_brick(&mut self, _key: BrickKey, _shape: [u32; 3], _brick: &Brick) -> Result<(), DeviceError> {
+        Ok(())
+    }
+    fn evict_volume(&mut self, _key: &VolumeKey) {}
 
     fn draw_volume(&mut self, pass: &VolumePass) -> Result<(), DeviceError> {
         if std::mem::take(&mut self.fail_draw) {

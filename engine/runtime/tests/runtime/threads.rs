@@ -2,8 +2,8 @@
 
 use crate::stand::{CANVAS, Shelf, dataset, intend};
 use nc_core::data::lod::LevelPolicy;
+use nc_core::data::{Brick, BrickKey, Samples, Tile, TileKey, VolumeKey};
 use nc_core::data::{Budgets, ColorRange, LevelDecided, RoiPolicy};
-use nc_core::data::{Samples, Tile, TileKey};
 use nc_core::exchange::{SharedLedger, Signal};
 use nc_core::ledger::{AppliedCommit, Outcome, Step};
 use nc_gpu::DeviceChoice;
@@ -134,6 +134,12 @@ impl RenderDevice for Fragile {
             return Err(DeviceError::Lost("told to".into()));
         }
         self.inner.draw_slice(pass)
+    }
+    fn upload_brick(&mut self, key: BrickKey, shape: [u32; 3], brick: &Brick) -> Result<(), DeviceError> {
+        self.inner.upload_brick(key, shape, brick)
+    }
+    fn evict_volume(&mut self, key: &VolumeKey) {
+        self.inner.evict_volume(key);
     }
     fn draw_volume(&mut self, pass: &VolumePass) -> Result<(), DeviceError> {
         if self.breaks.swap(false, Ordering::SeqCst) {

@@ -4,7 +4,7 @@ use super::*;
 use crate::compositing::Rule;
 use crate::device_cpu::palette::Palette;
 use crate::transfer::Binning;
-use nc_core::data::{ColorTable, Transfer, colormap};
+use nc_core::data::{ColorTable, Coloring, Transfer, colormap};
 use proptest::prelude::*;
 use std::sync::Arc;
 
@@ -44,9 +44,9 @@ proptest! {
         opaque_below: bool, opaque_map: bool,
     ) {
         let table = if opaque_map { colormap::named("viridis").expect("a map") } else { translucent_map() };
-        let transfer = Transfer { limits: (0.0, 100.0), gamma, table };
-        let palette = Palette::new(&transfer, opacity, rule, opaque_below);
-        let shading = Shading::new(Binning::new(&transfer), &palette);
+        let coloring = Coloring::Scalar(Transfer { limits: (0.0, 100.0), gamma, table });
+        let palette = Palette::new(&coloring, opacity, rule, opaque_below);
+        let shading = Shading::new(Binning::new(&coloring), &palette);
         let (values, below): (Vec<_>, Vec<_>) = pixels.into_iter().unzip();
         let mut expected = below.clone();
         shade_row(Isa::Portable, &values, &shading, &mut expected);
@@ -101,11 +101,12 @@ proptest! {
 #[test]
 fn wide_arithmetic_is_exact_at_its_ends() {
     let gray = |opacity, rule, opaque_below| {
-        let transfer = Transfer { limits: (0.0, 255.0), gamma: 1.0, table: colormap::named("gray").expect("a map") };
-        let palette = Palette::new(&transfer, opacity, rule, opaque_below);
+        let coloring =
+            Coloring::Scalar(Transfer { limits: (0.0, 255.0), gamma: 1.0, table: colormap::named("gray").expect("a map") });
+        let palette = Palette::new(&coloring, opacity, rule, opaque_below);
         move |v: f32, below: u32| {
             let mut pixel = [below];
-            shade_row(Isa::Portable, &[v], &Shading::new(Binning::new(&transfer), &palette), &mut pixel);
+            shade_row(Isa::Portable, &[v], &Shading::new(Binning::new(&coloring), &palette), &mut pixel);
             pixel[0]
         }
     };
