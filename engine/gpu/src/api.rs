@@ -87,8 +87,10 @@ pub struct VolumeView {
     pub forward: [f64; 3],
     /// Distance of the eye to what it looks at.
     pub distance: f64,
-    /// Vertical field of view, degrees; 0 is a parallel projection that shows what a view of 60 degrees would at `distance`.
+    /// Vertical field of view, degrees; 0 is a parallel projection.
     pub fov: f64,
+    /// In a parallel projection: world units along the shorter side of the picture.
+    pub extent: f64,
 }
 
 /// What is drawn of a layer that shows a plane in 3D: a slab about it.

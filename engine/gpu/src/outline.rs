@@ -19,9 +19,6 @@ const DIM: f64 = 0.35;
 /// The near plane, as part of the eye's distance to what it looks at (`golden/reference/README.md`, "3D").
 const NEAR: f64 = 1.0 / 3_162.277_660_168_379_5;
 
-/// A parallel projection shows what a view of this many degrees would at the eye's distance.
-const PARALLEL_FOV: f64 = 60.0;
-
 /// Draws the box of `pass` into `picture`, bottom row first, red in the lowest byte, as many pixels as the canvas has.
 pub(crate) fn draw(pass: &VolumePass, picture: &mut [u32]) {
     picture.fill(BLACK);
@@ -100,7 +97,7 @@ impl<'a> Camera<'a> {
         let (scale, near) = if view.fov > 0.0 {
             (h / 2.0 / tangent(view.fov), Some(view.distance * NEAR))
         } else {
-            (h / 2.0 / (view.distance * tangent(PARALLEL_FOV)), None)
+            (w.min(h) / view.extent, None)
         };
         Self { view, middle: (w / 2.0, h / 2.0), scale, near }
     }
@@ -242,6 +239,7 @@ mod tests {
             forward: [0.0, 1.0, 0.0],
             distance,
             fov,
+            extent: 2.0 * distance * 30f64.to_radians().tan(),
         };
         VolumePass { canvas: CANVAS, divisor: 1, outline: true, view, bounds: BOX, layers: Vec::new() }
     }
@@ -320,7 +318,7 @@ mod tests {
         #[test]
         fn any_view_draws_within_the_canvas(eye in proptest::array::uniform3(-1e9f64..1e9), turn in -7.0f64..7.0, fov in 0.0f64..179.9, distance in 1e-9f64..1e12, w in 0u32..40, h in 0u32..40) {
             let (sin, cos) = turn.sin_cos();
-            let view = VolumeView { eye, right: [cos, sin, 0.0], up: [0.0, 0.0, 1.0], forward: [-sin, cos, 0.0], distance, fov };
+            let view = VolumeView { eye, right: [cos, sin, 0.0], up: [0.0, 0.0, 1.0], forward: [-sin, cos, 0.0], distance, fov, extent: distance };
             let pass = VolumePass { canvas: CanvasSize { width: w, height: h }, divisor: 1, outline: true, view, bounds: BOX, layers: Vec::new() };
             prop_assert!(picture(&pass).iter().all(|p| p[3] == 255));
         }

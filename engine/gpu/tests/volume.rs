@@ -10,8 +10,15 @@ use nc_gpu::api::*;
 fn view(turn: f64, distance: f64, fov: f64, canvas: (u32, u32)) -> VolumePass {
     let (sin, cos) = turn.to_radians().sin_cos();
     let forward = [-sin, cos, 0.0];
-    let view =
-        VolumeView { eye: forward.map(|f| -distance * f), right: [cos, sin, 0.0], up: [0.0, 0.0, 1.0], forward, distance, fov };
+    let view = VolumeView {
+        eye: forward.map(|f| -distance * f),
+        right: [cos, sin, 0.0],
+        up: [0.0, 0.0, 1.0],
+        forward,
+        distance,
+        fov,
+        extent: distance,
+    };
     let canvas = CanvasSize { width: canvas.0, height: canvas.1 };
     VolumePass { canvas, divisor: 1, outline: true, view, bounds: [[-6.0, 6.0], [-5.0, 5.0], [-4.0, 4.0]], layers: Vec::new() }
 }

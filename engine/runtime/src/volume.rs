@@ -20,7 +20,8 @@ pub fn pass(state: &State, dataset: &Dataset, pose: &VolumePose, level: usize) -
     let layers =
         visible.map(|(layer, spec)| volume_layer(layer, key(state, dataset, spec, shown, level), dataset, shown)).collect();
     let turntable::Frame { eye, right, up, forward } = turntable::frame(pose);
-    let view = VolumeView { eye, right, up, forward, distance: pose.distance, fov: pose.fov };
+    let extent = pose.extent(state.canvas);
+    let view = VolumeView { eye, right, up, forward, distance: pose.distance, fov: pose.fov, extent };
     Some(VolumePass { canvas: state.canvas, divisor: 1, outline: true, view, bounds: dataset.world_box(&shown), layers })
 }
 

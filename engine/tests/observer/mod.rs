@@ -318,7 +318,8 @@ fn reference(image: &Image, view: &AppliedView) -> CapturedFrame {
 fn outline(dataset: &Dataset, view: &AppliedView) -> CapturedFrame {
     let pose = view.volume.expect("a pose");
     let turntable::Frame { eye, right, up, forward } = turntable::frame(&pose);
-    let camera = VolumeView { eye, right, up, forward, distance: pose.distance, fov: pose.fov };
+    let extent = pose.extent(view.canvas);
+    let camera = VolumeView { eye, right, up, forward, distance: pose.distance, fov: pose.fov, extent };
     let bounds = dataset.world_box(view.displayed());
     let mut device = CpuDevice::new(view.canvas, CpuOptions { simd: false, threads: 1 });
     device

@@ -52,6 +52,11 @@ impl VolumePose {
         let fov = if self.fov > 0.0 { self.fov } else { FOV };
         2.0 * self.distance * (fov.to_radians() / 2.0).tan()
     }
+
+    /// World units that the shorter side of the canvas spans at `center`.
+    pub fn extent(&self, canvas: CanvasSize) -> f64 {
+        self.span() * (f64::from(canvas.width) / f64::from(canvas.height)).min(1.0)
+    }
 }
 
 /// Where the eye is, and the directions of its picture as world vectors of length one.
