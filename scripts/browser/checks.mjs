@@ -216,7 +216,7 @@ export const photograph = {
 
 // ---- a time lapse of stacks: sliders and the layer's controls
 
-async function untilPlane(viewer, t, z, colour = null) {
+export async function untilPlane(viewer, t, z, colour = null) {
   const [height, width] = truth.droplet.shape;
   const plane = { width, height, data: bytes(truth.droplet.planes[`${t},${z}`]) };
   const place = fitted(VIDEO, width, height);
@@ -227,7 +227,7 @@ async function untilPlane(viewer, t, z, colour = null) {
   });
 }
 
-const slider = (viewer, label) => viewer.page.getByLabel(`index along ${label}`, { exact: true });
+export const slider = (viewer, label) => viewer.page.getByLabel(`index along ${label}`, { exact: true });
 
 export const timeLapse = {
   image: "droplet_tzyx_v05_ngffzarr.ome.zarr",

@@ -11,6 +11,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { channels, letter, photograph, plate, timeLapse } from "./checks.mjs";
+import { growing } from "./growing.mjs";
 import { ViewerPage, launch } from "./page.mjs";
 import { watchersWatch } from "./roles.mjs";
 import { serve } from "./server.mjs";
@@ -47,7 +48,7 @@ async function check(name, body) {
 
 /** Serves one image, opens the page on it, and does its checks in order. */
 async function suite(browser, { image, folder, make, checks }) {
-  const served = make ? await make(options.binary, made) : path.join(data[folder], image);
+  const served = make ? await make(options.binary, made, data) : path.join(data[folder], image);
   const context = { binary: options.binary, browser, data, served, server: await serve(options.binary, served), viewer: null };
   context.restart = async () => {
     context.server = await serve(options.binary, served, context.server.port);
@@ -71,7 +72,7 @@ async function suite(browser, { image, folder, make, checks }) {
 const made = mkdtempSync(path.join(tmpdir(), "napari-cuda-"));
 const browser = await launch(options.chromium);
 try {
-  for (const one of [letter, photograph, timeLapse, channels, plate].filter(({ image }) => image.includes(options.only))) {
+  for (const one of [letter, photograph, timeLapse, growing, channels, plate].filter(({ image }) => image.includes(options.only))) {
     await suite(browser, one).catch((error) => check(`${one.image}: serve`, () => Promise.reject(error)));
   }
   if ("roles".includes(options.only)) {
