@@ -1,5 +1,6 @@
 //! The queue under random programs of views, with made-up threads and links, in virtual time. What must hold is looked at at every step.
 
+use super::flight::LINK_BYTES;
 use super::*;
 use crate::image::{Chunk, ChunkSource, Locate};
 use crate::loader::gathering::Product;
@@ -96,6 +97,8 @@ struct Sim {
     /// Picks since one was out of order.
     since_odd: u32,
     finished: HashMap<ChunkKey, u32>,
+    /// Bytes of a chunk at a far place.
+    stored: u64,
 }
 
 impl Sim {
@@ -114,6 +117,7 @@ impl Sim {
             picks: Vec::new(),
             since_odd: u32::MAX,
             finished: HashMap::new(),
+            stored: CHUNK_BYTES / 2,
         }
     }
 
@@ -196,9 +200,10 @@ impl Sim {
                         assert!(low < THREADS, "the lower classes leave a thread");
                     }
                     _ => {
+                        let bytes = self.stored;
                         let found = |key: &ChunkKey| {
                             let object = Key::new(&format!("{}/{}", key.coords[0], key.coords[1])).unwrap();
-                            (*key, Where::Bytes { object, span: Span::Whole, bytes: CHUNK_BYTES / 2 })
+                            (*key, Where::Bytes { object, span: Span::Whole, bytes })
                         };
                         let (warm, cold): (Vec<ChunkKey>, Vec<ChunkKey>) = keys.iter().partition(|key| self.cache.has(key));
                         warm.iter().for_each(|key| self.arrive(key, false));
@@ -477,4 +482,22 @@ fn something_visible_does_not_wait_for_what_was_just_begun() {
     sim.queue.take_in(&sim.front, &sim.cache, sim.now);
     sim.effects();
     assert!(!stop.is_stopped(), "but not twice");
+}
+
+#[test]
+fn a_link_is_left_to_what_is_visible_while_that_fills_it() {
+    for (visible, finer) in [(1, REQUESTS - 1), (2, 0)] {
+        let mut sim = Sim::new(64 << 20);
+        sim.stored = LINK_BYTES / 2;
+        sim.queue.limits.in_flight_bytes = 64 * CHUNK_BYTES;
+        sim.attach(0);
+        // Every other tile of a row is the first of a chunk.
+        let class = |n: usize| if n < visible { Class::Visible } else { Class::Finer };
+        let wants: Vec<Want> = (0..4).map(|n| want(Goal::Tile(tile(1, 2 * n as u32)), class(n))).collect();
+        sim.want(0, &wants);
+        let under_way = |seen: bool| sim.queue.flights.values().filter(|flight| (flight.visible > 0) == seen).count();
+        assert_eq!((under_way(true), under_way(false)), (visible, finer));
+        sim.finish();
+        assert_eq!(sim.finished.len(), 4, "what is finer comes when the link is free");
+    }
 }
