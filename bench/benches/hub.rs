@@ -75,9 +75,7 @@ impl Crowd {
     }
 
     fn tell(&self, change: impl FnOnce(&mut Applied)) {
-        let (echoes, layers, thumbnails) = (vec![], vec![], vec![]);
-        let view = Arc::clone(&self.view);
-        let mut applied = Applied { view, dataset: false, shapes: false, dims: false, pose: false, echoes, layers, thumbnails };
+        let mut applied = Applied::unchanged(Arc::clone(&self.view));
         change(&mut applied);
         self.sink.event(Event::Applied(applied));
     }

@@ -104,6 +104,8 @@ pub struct Applied {
     pub dataset: bool,
     /// The dataset has more samples than before; with it comes `dims`.
     pub shapes: bool,
+    /// The size of canvas and video changed.
+    pub canvas: bool,
     /// Something that `notify.dims` shows changed.
     pub dims: bool,
     /// The camera pose changed.
@@ -114,6 +116,23 @@ pub struct Applied {
     pub layers: Vec<LayerChange>,
     /// Indices of layers whose thumbnail changed.
     pub thumbnails: Vec<usize>,
+}
+
+impl Applied {
+    /// A view of which nothing is news.
+    pub fn unchanged(view: Arc<AppliedView>) -> Self {
+        Self {
+            view,
+            dataset: false,
+            shapes: false,
+            canvas: false,
+            dims: false,
+            pose: false,
+            echoes: Vec::new(),
+            layers: Vec::new(),
+            thumbnails: Vec::new(),
+        }
+    }
 }
 
 /// What changed of one layer.

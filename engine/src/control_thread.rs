@@ -200,6 +200,7 @@ impl Control {
             view: commit.view,
             dataset: changes.dataset,
             shapes: changes.shapes,
+            canvas: changes.canvas,
             dims: changes.dims,
             pose: changes.pose,
             echoes,

@@ -72,22 +72,21 @@ pub(crate) struct EncodeTeller {
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) sink: Arc<dyn Sink>,
     pub(crate) stream: Arc<Mutex<Option<StreamConfig>>>,
-    pub(crate) size: CanvasSize,
     pub(crate) fps: f32,
     pub(crate) wall: SteadyWall,
 }
 
 impl EncodeOutput for EncodeTeller {
-    fn stream(&mut self, sets: &ParameterSets) {
-        let config = StreamConfig { size: self.size, fps: self.fps, parameter_sets: sets.clone() };
+    fn stream(&mut self, sets: &ParameterSets, size: CanvasSize) {
+        let config = StreamConfig { size, fps: self.fps, parameter_sets: sets.clone() };
         *self.stream.lock().unwrap_or_else(PoisonError::into_inner) = Some(config.clone());
         self.sink.event(Event::Stream(config));
     }
 
     fn frame(&mut self, frame: EncodedFrame) {
-        let EncodedFrame { unit, op, ops, flip } = frame;
+        let EncodedFrame { unit, op, ops, flip, size } = frame;
         let wall = self.wall.time(Instant::now());
-        self.sink.packet(Packet { avcc: unit.avcc.into(), idr: unit.idr, size: self.size, wall, flip, op, ops });
+        self.sink.packet(Packet { avcc: unit.avcc.into(), idr: unit.idr, size, wall, flip, op, ops });
     }
 
     fn fault(&mut self, error: &EncodeError) {

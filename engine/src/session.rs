@@ -15,8 +15,8 @@ use nc_core::ledger::{Ledger, OpTrace, Seed};
 use nc_core::scene::AppliedView;
 use nc_gpu::DeviceChoice;
 use nc_gpu::api::{DeviceInfo, EncoderConfig};
-use nc_gpu::codec::open_encoder;
-use nc_runtime::{EncodeConfig, RenderConfig, RenderThread, SourceSlot, Stats, WatchdogState, conclude, supervised};
+use nc_gpu::codec::{largest_picture, open_encoder};
+use nc_runtime::{EncodeConfig, OpenEncoder, RenderConfig, RenderThread, SourceSlot, Stats, WatchdogState, conclude, supervised};
 use nc_store::Image;
 use nc_store::place::Location;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -88,6 +88,7 @@ impl Session {
             Some(image) => load::seed(engine, image, config.canvas),
             None => (Seed::idle(config.canvas), None),
         };
+        let seed = Seed { most_canvas: largest_picture(), ..seed };
         let ledger = Arc::new(SharedLedger::new(Ledger::new(seed)?));
         let (signal, inbox, stats) = (Arc::new(Signal::default()), Arc::new(Inbox::default()), Arc::new(Stats::default()));
         let (stream, device) = (Arc::new(Mutex::new(None)), Arc::new(Mutex::new(None)));
@@ -123,7 +124,8 @@ impl Session {
             policy: config.view.level,
             roi: config.view.roi,
         };
-        let encode = EncodeConfig { open: Arc::new(move || open_encoder(encoder)), interval };
+        let open: OpenEncoder = Arc::new(move |size| open_encoder(EncoderConfig { size, ..encoder }));
+        let encode = EncodeConfig { open, interval };
         let announced = ledger.view();
         let wall = SteadyWall::anchored(SystemTime::now(), Instant::now());
         let render = RenderThread::start(
@@ -133,7 +135,7 @@ impl Session {
             render,
             Box::new(RenderTeller { inbox: inbox.clone(), device: device.clone() }),
             encode,
-            Box::new(EncodeTeller { inbox: inbox.clone(), sink: sink.clone(), stream: stream.clone(), size, fps, wall }),
+            Box::new(EncodeTeller { inbox: inbox.clone(), sink: sink.clone(), stream: stream.clone(), fps, wall }),
             stats.clone(),
         )?;
         let mut control = Control {

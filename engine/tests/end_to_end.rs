@@ -278,6 +278,23 @@ fn a_client_that_comes_later_gets_an_idr_of_what_is_shown() {
 }
 
 #[test]
+fn the_canvas_takes_the_size_that_is_asked_for_while_it_is_shown() {
+    let engine = engine();
+    let image = open(&engine, &golden("data/fish4c_u16_v05_sharded_blosc.ome.zarr"));
+    let mut observer = Observer::start(&engine, image, CANVAS);
+    observer.await_picture();
+    for (asked, width, height) in [([201, 64], 200, 64), ([500, 402], 500, 402), ([2, 100_000], 64, 3840)] {
+        observer.intend("view", "main", "canvas_size", json!(asked));
+        observer.await_canvas(CanvasSize { width, height });
+        observer.await_picture();
+    }
+    // An encoder that is only large enough for the last one would show it here.
+    observer.intend("camera", "main", "zoom", json!({"factor": 0.5, "anchor_px": [30, 1000]}));
+    observer.await_applied();
+    observer.await_picture();
+}
+
+#[test]
 fn the_idle_scene_takes_intents_and_sends_no_packets() {
     let mut observer = Observer::idle(&engine(), CANVAS);
     observer.intend("dims", "y", "index", json!(5));

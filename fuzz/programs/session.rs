@@ -316,7 +316,7 @@ fn stream(fps: f32) -> StreamConfig {
 }
 
 fn applied(view: Arc<AppliedView>) -> Applied {
-    Applied { view, dataset: false, shapes: false, dims: false, pose: false, echoes: vec![], layers: vec![], thumbnails: vec![] }
+    Applied::unchanged(view)
 }
 
 /// A small stack of one level.

@@ -344,8 +344,12 @@ export const timeLapse = {
       const within = await viewer.page.evaluate(() => document.documentElement.scrollWidth <= innerWidth);
       expect(within, "the page is wider than the phone");
       await slider(viewer, "z").waitFor({ state: "visible" });
+      const { width, height } = await viewer.box();
+      await viewer.untilSized(2 * Math.floor(width / 2), 2 * Math.floor(height / 2));
       await viewer.screenshot("phone");
       await viewer.page.setViewportSize(size);
+      await viewer.untilSized(VIDEO.width, VIDEO.height);
+      await untilPlane(viewer, 0, 3, (value) => [0, 153 * Math.sqrt(Math.min(Math.max((value - 20) / 110, 0), 1)), 0]);
     },
   },
 };

@@ -15,6 +15,7 @@ const { sliderExtent, sliderStep, readable } = await load("contrast.js");
 const { CameraQueue, Lanes } = await load("intents.js");
 const { Meter } = await load("meter.js");
 const { emptyView, fold, sliderAxes } = await load("scene.js");
+const { StageSize, devicePixels } = await load("stage_size.js");
 const { cellOf, fieldOf, gridOf, pictureOf } = await load("wells.js");
 const { fit, toVideo, visibleRect, wireAnchor, wireOrbit, wirePan, worldAt } = await load("viewport.js");
 
@@ -340,4 +341,30 @@ test("the scene says where in a plate its image lies, or that it lies in none", 
   assert.deepEqual(view.plate, plate);
   fold(view, { type: "notify.scene", payload: scene });
   assert.equal(view.plate, null);
+});
+
+// ---- the size of the picture
+
+test("a stage is measured in even device pixels", () => {
+  assert.deepEqual(devicePixels({ width: 401, height: 300.5 }, 1), [400, 300]);
+  assert.deepEqual(devicePixels({ width: 401, height: 300.5 }, 1.5), [600, 450]);
+  assert.equal(devicePixels({ width: 401, height: 0 }, 2), null);
+});
+
+test("a size is asked for when the window is still, and again while nobody can be asked", () => {
+  let due = [];
+  const asked = [];
+  let answer = false;
+  const size = new StageSize(() => [10, 20], (wanted) => asked.push(wanted) && answer, (callback) => due.push(callback));
+  const pass = () => due.splice(0).forEach((callback) => callback());
+  size.changed();
+  size.changed();
+  assert.ok(size.waiting);
+  pass();
+  assert.deepEqual(asked, [[10, 20]]);
+  assert.ok(size.waiting, "nobody was there");
+  answer = true;
+  pass();
+  assert.equal(asked.length, 2);
+  assert.ok(!size.waiting);
 });

@@ -44,7 +44,16 @@ export class ViewerPage {
     await page.setViewportSize({ width: 1600 + VIDEO.width - box.width, height: 900 + VIDEO.height - box.height });
     const { width, height } = await viewer.box();
     if (width !== VIDEO.width || height !== VIDEO.height) throw new Error(`the canvas is ${width} x ${height} CSS pixels`);
+    await viewer.untilSized(VIDEO.width, VIDEO.height);
     return viewer;
+  }
+
+  /** Waits until pictures of that size are shown, and no other size is asked for. */
+  async untilSized(width, height) {
+    await this.page.waitForFunction(
+      ([width, height]) => !window.__viewer.resizing && window.__viewer.canvas.width === width && window.__viewer.canvas.height === height,
+      [width, height],
+    );
   }
 
   box() {

@@ -10,6 +10,7 @@ import { Meter } from "./meter.js";
 import { Notices } from "./notices.js";
 import { Plate } from "./plate.js";
 import { listenToPointer } from "./pointer.js";
+import { StageSize, devicePixels } from "./stage_size.js";
 import { Status } from "./status.js";
 import { unsupported } from "./support.js";
 import { Video } from "./video.js";
@@ -57,6 +58,7 @@ const connection = new Connection({
     if (phase === "live") {
       video.restart();
       notices.notice("");
+      stageSize.changed();
     } else if (phase === "waiting") {
       notices.notice(`Not connected: ${reason}. Trying again${retryMs > 1500 ? ` in ${Math.round(retryMs / 1000)} s` : ""} …`);
     }
@@ -79,6 +81,7 @@ const connection = new Connection({
   },
   role(role) {
     viewer.role(role);
+    stageSize.changed();
     const watching = role === "observer";
     document.body.dataset.role = role;
     setText(at("role"), watching ? "watching" : "");
@@ -115,6 +118,14 @@ const plate = new Plate(
 const status = new Status(viewer, meter, {
   position: at("position"), level: at("level"), rate: at("rate"), latency: at("latency"), bits: at("bits"),
 });
+
+// Whoever drives says how large the picture is; where all may, the last who asked.
+const stageSize = new StageSize(
+  () => devicePixels(stage.getBoundingClientRect(), devicePixelRatio),
+  (size) => viewer.resize(size),
+  (callback, ms) => setTimeout(callback, ms),
+);
+new ResizeObserver(() => stageSize.changed()).observe(stage);
 
 let due = false;
 function invalidate() {
@@ -167,7 +178,7 @@ function message(view) {
 const boxOf = (node) => node.getBoundingClientRect();
 listenToPointer(stage, {
   toVideo: (x, y) => (video.size ? toVideo(fit(boxOf(canvas), video.size), x, y) : null),
-  drag: (dx, dy, aside) => viewer.drag(dx, dy, aside),
+  drag: (dx, dy, aside) => viewer.drag(dx, dy, aside, fit(boxOf(canvas), video.size).scale),
   zoom: (factor, point) => viewer.zoom(factor, point),
   step: (delta) => viewer.step(delta),
   hover: (point) => status.hover(point),
@@ -198,6 +209,9 @@ window.__viewer = Object.freeze({
   },
   get frames() {
     return meter.frames;
+  },
+  get resizing() {
+    return stageSize.waiting || viewer.resizing();
   },
   get lastPaint() {
     return meter.lastPaint;

@@ -154,16 +154,32 @@ export class Viewer {
     return (this.view.dims?.order.length ?? 0) >= 3;
   }
 
+  /** Asks for a picture of so many pixels, if it has not got them; false if nobody can be asked yet. */
+  resize(size) {
+    const { known, role } = this.view;
+    if (known && role === "driver" && String(this.#canvasWish()) !== String(size)) this.#lanes.set(CANVAS_SIZE, size);
+    return known;
+  }
+
+  /** Whether another size was asked for and is on its way. */
+  resizing() {
+    return String(this.#canvasWish()) !== String(this.view.canvas);
+  }
+
+  #canvasWish() {
+    return this.#lanes.shown(CANVAS_SIZE, this.view.canvas);
+  }
+
   toggleMode() {
     if (this.hasVolume()) this.#lanes.set(NDISPLAY, this.mode() === 3 ? 2 : 3);
   }
 
   // ---- camera; points and movements are on the drawn picture, in video pixels from its top left
 
-  /** A drag moves a plane and turns a volume; `aside` it moves a volume, too. */
-  drag(dx, dy, aside) {
-    // What is on the screen counts, not what was asked for.
-    if (this.view.dims?.ndisplay === 3 && !aside) this.orbit(dx, dy);
+  /** A drag moves a plane and turns a volume; `aside` it moves a volume, too. `scale` is the page's pixels per video pixel. */
+  drag(dx, dy, aside, scale) {
+    // What is on the screen counts, not what was asked for. A hand turns as far on a screen of finer pixels.
+    if (this.view.dims?.ndisplay === 3 && !aside) this.orbit(dx * scale, dy * scale);
     else this.pan(dx, dy);
   }
 
@@ -196,6 +212,7 @@ export class Viewer {
 }
 
 const NDISPLAY = { scope: "view", target: "main", key: "ndisplay" };
+const CANVAS_SIZE = { scope: "view", target: "main", key: "canvas_size" };
 
 function indexOf(axis) {
   return { scope: "dims", target: String(axis), key: "index" };

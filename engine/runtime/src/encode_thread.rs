@@ -8,6 +8,7 @@ use crate::op_traces::{end_here, inherit};
 use crate::pacer::{Due, Pacer};
 use crate::stats::{Stage, Stats};
 use crate::watchdog::{Remedy, Watchdog, WatchdogState};
+use nc_core::data::CanvasSize;
 use nc_core::exchange::{FrameQueue, Taken};
 use nc_core::ledger::{OpTrace, Step};
 use nc_core::scene::OpSeq;
@@ -51,25 +52,27 @@ pub struct EncodedFrame {
     pub ops: Vec<OpTrace>,
     /// See [`Picture::flip`].
     pub flip: bool,
+    /// Size of the picture.
+    pub size: CanvasSize,
 }
 
 /// Takes what the encode thread makes. Must not block.
 pub trait EncodeOutput: Send {
-    /// New parameter sets; comes before the first access unit that needs them.
-    fn stream(&mut self, sets: &ParameterSets);
+    /// New parameter sets, of pictures of `size`; comes before the first access unit that needs them.
+    fn stream(&mut self, sets: &ParameterSets, size: CanvasSize);
     /// The next access unit.
     fn frame(&mut self, frame: EncodedFrame);
     /// The encoder failed; it is being made anew.
     fn fault(&mut self, error: &EncodeError);
 }
 
-/// Makes an encoder.
-pub type OpenEncoder = Arc<dyn Fn() -> Result<Box<dyn Encoder>, EncodeError> + Send + Sync>;
+/// Makes an encoder of pictures of a size.
+pub type OpenEncoder = Arc<dyn Fn(CanvasSize) -> Result<Box<dyn Encoder>, EncodeError> + Send + Sync>;
 
 /// What the encode thread needs to know.
 #[derive(Clone)]
 pub struct EncodeConfig {
-    /// Makes the encoder, and makes it again after a failure.
+    /// Makes the encoder, and makes it again after a failure or for pictures of another size.
     pub open: OpenEncoder,
     /// Shortest time between two repeats.
     pub interval: Duration,
@@ -164,7 +167,7 @@ pub(crate) fn run(
         control.idr.store(true, Ordering::Release);
         pacer.encoded(Instant::now(), true);
     }
-    let mut station = Station { config, stats, output, encoder: None, sets: None, last, retry_at: None };
+    let mut station = Station { config, stats, output, encoder: None, size: None, sets: None, last, retry_at: None };
     let mut watchdog = Watchdog::default();
     loop {
         let now = Instant::now();
@@ -218,6 +221,8 @@ struct Station<'a> {
     stats: &'a Stats,
     output: &'a mut dyn EncodeOutput,
     encoder: Option<Box<dyn Encoder>>,
+    /// Of the pictures that the encoder takes.
+    size: Option<CanvasSize>,
     sets: Option<ParameterSets>,
     last: &'a mut Option<Picture>,
     retry_at: Option<Instant>,
@@ -267,12 +272,16 @@ impl Station<'_> {
     /// then at most every second.
     fn encode(&mut self, idr: bool) -> Option<bool> {
         let picture = self.last.as_ref()?;
+        let size = picture.frame.size;
+        if self.size.replace(size) != Some(size) {
+            self.encoder = None;
+        }
         for _ in 0..2 {
             if self.encoder.is_none() {
                 if self.retry_at.is_some_and(|at| Instant::now() < at) {
                     return None;
                 }
-                match (self.config.open)() {
+                match (self.config.open)(size) {
                     Ok(encoder) => self.encoder = Some(encoder),
                     Err(error) => {
                         self.output.fault(&error);
@@ -305,7 +314,7 @@ impl Station<'_> {
     fn deliver(&mut self, unit: AccessUnit) {
         let Some(picture) = self.last.as_mut() else { return };
         if let Some(sets) = unit.parameter_sets.as_ref().filter(|sets| self.sets.as_ref() != Some(*sets)) {
-            self.output.stream(sets);
+            self.output.stream(sets, picture.frame.size);
             self.sets = Some(sets.clone());
         }
         let now = Instant::now();
@@ -315,6 +324,7 @@ impl Station<'_> {
         if let Some(received) = picture.completes.take() {
             self.stats.record(Stage::Complete, now.saturating_duration_since(received));
         }
-        self.output.frame(EncodedFrame { unit, op: picture.op, ops, flip: picture.flip });
+        let (flip, size) = (picture.flip, picture.frame.size);
+        self.output.frame(EncodedFrame { unit, op: picture.op, ops, flip, size });
     }
 }

@@ -9,6 +9,7 @@
 
 pub mod ahead;
 pub mod camera;
+mod canvas;
 mod demand;
 pub mod encode_thread;
 pub mod image_slot;

@@ -20,6 +20,7 @@
 //! ```
 
 use crate::ahead::Ahead;
+use crate::canvas::Resizing;
 use crate::stats::Stage;
 use crate::supply::Supply;
 use crate::thumbnails::{ThumbnailWork, Thumbnails};
@@ -28,7 +29,7 @@ use crate::txn::{self, Given, Live, Mode};
 use crate::viewport::{self, Missing, ViewportPlan};
 use crate::volume;
 use nc_core::data::lod::{LevelPolicy, LevelReason};
-use nc_core::data::{Budgets, Footprint, LevelDecided, Rect, RoiPolicy, TileKey, plane_camera};
+use nc_core::data::{Budgets, CanvasSize, Footprint, LevelDecided, Rect, RoiPolicy, TileKey, plane_camera};
 use nc_core::exchange::CameraCommand;
 use nc_core::ledger::{AppliedBatch, State};
 use nc_core::scene::{Dataset, OpSeq, PlanePose, Thumbnail, VolumePose};
@@ -99,6 +100,7 @@ struct Committed {
     volume: Option<VolumePose>,
     level: usize,
     downgraded: bool,
+    canvas: CanvasSize,
 }
 
 /// What the device's picture was drawn from.
@@ -146,6 +148,7 @@ pub struct Viewer {
     /// As of the last tick.
     dataset: Option<Arc<Dataset>>,
     live: Live,
+    resizing: Resizing,
     /// `live` as last committed.
     safe: Live,
     /// A reset was applied to `live`, or another dataset adopted, and no picture since.
@@ -175,6 +178,7 @@ impl Viewer {
             epoch: None,
             dataset: None,
             live: Live::of(state),
+            resizing: Resizing::default(),
             safe: Live::of(state),
             keyframe: false,
             told_cropped: false,
@@ -260,8 +264,9 @@ impl Viewer {
         }
         self.grow(&snapshot, device);
         let fresh = self.receive(arrivals, &snapshot, device, &mut outcome)?;
+        let snapshot = self.resized(snapshot, now, &mut outcome);
         let (Some(dataset), Some(source)) = (snapshot.dataset.clone(), source) else {
-            outcome.batch = self.commit(&snapshot);
+            outcome.batch = self.commit(&snapshot, now);
             return Ok(outcome);
         };
 
@@ -332,9 +337,16 @@ impl Viewer {
             self.stale = false;
             self.changed_at = Some(now);
         }
-        outcome.batch = self.commit(&snapshot);
+        outcome.batch = self.commit(&snapshot, now);
         self.work_on_thumbnails(&snapshot, source, now, &mut outcome);
         Ok(outcome)
+    }
+
+    /// The snapshot with the canvas that it is time for.
+    fn resized(&mut self, snapshot: Arc<State>, now: Instant, outcome: &mut Outcome) -> Arc<State> {
+        let (canvas, again_at) = self.resizing.settle(*snapshot.view.canvas_size.get(), snapshot.canvas, now);
+        again_at.into_iter().for_each(|at| outcome.wake(at));
+        if canvas == snapshot.canvas { snapshot } else { Arc::new(State { canvas, ..State::clone(&snapshot) }) }
     }
 
     /// Starts over with another dataset.
@@ -464,17 +476,21 @@ impl Viewer {
         within && self.subject.as_ref() != Some(subject)
     }
 
-    fn commit(&mut self, snapshot: &Arc<State>) -> Option<AppliedBatch> {
+    fn commit(&mut self, snapshot: &Arc<State>, now: Instant) -> Option<AppliedBatch> {
         let Live { poses, level, downgraded, .. } = self.live;
-        let committed = Committed { op: snapshot.scene.op_seq, rect: poses.plane, volume: poses.volume, level, downgraded };
+        let canvas = snapshot.canvas;
+        let committed =
+            Committed { op: snapshot.scene.op_seq, rect: poses.plane, volume: poses.volume, level, downgraded, canvas };
         if self.committed == Some(committed) {
             return None;
         }
-        self.committed = Some(committed);
+        if self.committed.replace(committed).is_some_and(|before| before.canvas != canvas) {
+            self.resizing.changed(now);
+        }
         self.safe = self.live.clone();
         let zoom = plane_camera::pixels_per_unit(poses.plane, snapshot.canvas);
         let pose = PlanePose { rect: poses.plane, zoom };
-        let mut batch = AppliedBatch::new(snapshot.clone()).camera(pose).level(level, downgraded);
+        let mut batch = AppliedBatch::new(snapshot.clone()).camera(pose).level(level, downgraded).canvas(canvas);
         if let Some(pose) = poses.volume {
             batch = batch.volume(pose);
         }

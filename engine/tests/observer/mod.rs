@@ -69,6 +69,8 @@ pub(crate) struct Observer {
     warnings: Vec<String>,
     acks: Vec<Event>,
     packets: u64,
+    /// Size of the pictures that the stream was last said to have.
+    streamed: Option<CanvasSize>,
 }
 
 impl Observer {
@@ -114,6 +116,7 @@ impl Observer {
             warnings: Vec::new(),
             acks: Vec::new(),
             packets: 0,
+            streamed: None,
         }
     }
 
@@ -184,6 +187,11 @@ impl Observer {
     fn take(&mut self) {
         match self.told.recv_timeout(PATIENCE).expect("nothing was told for long") {
             Told::Packet(packet) => {
+                assert_eq!(
+                    self.streamed,
+                    Some(packet.size),
+                    "the stream's configuration comes before the first packet that needs it"
+                );
                 self.packets += 1;
                 self.idrs += u64::from(packet.idr);
                 self.flip = packet.flip;
@@ -217,7 +225,8 @@ impl Observer {
                 self.said.push(Said::Applied(applied.view.op.0));
             }
             Event::Warning { message, .. } => self.warnings.push(message.clone()),
-            Event::CameraEcho { .. } | Event::Stream(_) | Event::Level(_) => {}
+            Event::Stream(config) => self.streamed = Some(config.size),
+            Event::CameraEcho { .. } | Event::Level(_) => {}
         }
     }
 
@@ -235,6 +244,13 @@ impl Observer {
         self.until(|o| o.answered == o.sent);
         let accepted = OpSeq(self.accepted);
         self.until(|o| o.session.view().op == accepted);
+    }
+
+    /// Waits until pictures of that size come, and forgets those before.
+    pub(crate) fn await_canvas(&mut self, size: CanvasSize) {
+        self.until(|o| o.session.view().canvas == size && o.streamed == Some(size));
+        self.forget_stream();
+        self.session.request_idr();
     }
 
     /// Waits for the refusal of an intent; returns its code and message.

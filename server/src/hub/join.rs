@@ -30,7 +30,7 @@ impl Hub {
         let client = ClientId(state.next_client);
         state.next_client += 1;
         let baseline = self.baseline(state);
-        let opening = Opening::new(hello, baseline.as_deref(), state.stream.as_ref(), &state.history);
+        let opening = Opening::new(hello, baseline.as_deref(), state.stream.as_ref().map(|(_, notice)| notice), &state.history);
         let welcome = welcome(hello, &session, &key, opening.resume, commands::names());
         let mut newcomer = Client::new(client, hello, Arc::clone(&session), key, outbox);
         newcomer.outbox.push(Frame::Text(self.frame(Kind::Welcome, "welcome", Some(&session), &welcome)));

@@ -42,11 +42,12 @@ pub(super) fn tell(applied: &Applied, before: Option<&AppliedView>, fps: f32, am
     let view = &applied.view;
     let told_dims = || Told::everyone(Notice::ready(Kind::Dims, &wire::dims(view), ambient.random()));
     // Sizes are the scene's to tell. It is the whole scene, and the dims have to be the next that clients hear after it.
-    let scene = applied.shapes.then(|| {
+    let canvas = before.is_some_and(|before| before.canvas != view.canvas);
+    let scene = (applied.shapes || canvas).then(|| {
         let meaning = Meaning::Scene { view: Arc::clone(view), fps };
         [Told::everyone(Notice::new(meaning, ambient.random())), told_dims()]
     });
-    let dims = (applied.dims && !applied.shapes).then(told_dims);
+    let dims = (applied.dims && scene.is_none()).then(told_dims);
     let pose = applied.pose.then(|| Told::everyone(Notice::ready(Kind::Camera, &wire::pose(view), ambient.random())));
     let layers = applied.layers.iter().flat_map(|change| layer(view, change, ambient));
     let scale = before.and_then(|before| multiscale(before, view, ambient));

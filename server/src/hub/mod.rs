@@ -35,6 +35,7 @@ use baseline::Baseline;
 use client::{Client, Pending};
 use faults::{Faults, severity};
 use mirror::{Audience, Told};
+use nc_engine::api::data::CanvasSize;
 use nc_engine::api::scene::AppliedView;
 use nc_engine::api::{Accepted, Applied, ClientId, Event, Packet, RawIntent, Rejection, Sink, StreamConfig};
 use nc_protocol::command::{CommandError, ErrorStatus};
@@ -75,10 +76,20 @@ struct State {
     view: Option<Arc<AppliedView>>,
     /// What a newcomer is told of `view`; made when the first one asks.
     baseline: Option<Arc<Baseline>>,
-    stream: Option<Arc<Notice>>,
+    /// Of the canvas of `view`, once a picture of that size was encoded.
+    stream: Option<(CanvasSize, Arc<Notice>)>,
     faults: Faults,
     history: History<Arc<Notice>>,
     closed: Option<Close>,
+}
+
+impl State {
+    /// Takes over a view. A stream of another size is not its stream.
+    fn show(&mut self, view: Arc<AppliedView>) {
+        self.stream.take_if(|(size, _)| *size != view.canvas);
+        self.view = Some(view);
+        self.baseline = None;
+    }
 }
 
 impl Hub {
@@ -299,8 +310,7 @@ impl Hub {
         let before = locked(&self.state).view.clone();
         let told = mirror::tell(applied, before.as_deref(), self.fps, &*self.ambient);
         let mut state = locked(&self.state);
-        state.view = Some(Arc::clone(&applied.view));
-        state.baseline = None;
+        state.show(Arc::clone(&applied.view));
         self.broadcast(&mut state, &told);
     }
 
@@ -311,26 +321,34 @@ impl Hub {
         let timestamp = self.ambient.unix_seconds();
         let mut guard = locked(&self.state);
         let state = &mut *guard;
-        state.view = Some(Arc::clone(view));
+        state.show(Arc::clone(view));
         state.baseline = Some(Arc::clone(&baseline));
         state.history = history;
         state.faults.clear();
         add(&self.counters.stream_configs, state.stream.iter().len() as u64 * state.clients.len() as u64);
-        for notice in baseline.notices().chain(&state.stream) {
+        for notice in baseline.notices().chain(state.stream.as_ref().map(|(_, notice)| notice)) {
             let token = notice.topic().map(|topic| state.history.token(topic));
             state.clients.values_mut().for_each(|client| client.tell(notice, token, timestamp));
         }
     }
 
+    /// The scene tells the size of the canvas before the stream does. The first picture of another size can be encoded before the view
+    /// that it shows has been told of.
     fn stream(&self, config: &StreamConfig) {
+        let shown = locked(&self.state).view.clone();
+        if let Some(view) = shown.filter(|view| view.canvas != config.size) {
+            let view = Arc::new(AppliedView { canvas: config.size, ..AppliedView::clone(&view) });
+            self.applied(&Applied { canvas: true, ..Applied::unchanged(view) });
+        }
         let notice = match wire::stream(config) {
             Ok(stream) => Arc::new(Notice::ready(Kind::Stream, &stream, self.ambient.random())),
             Err(error) => return warn!(%error, "the encoder's parameter sets are unusable"),
         };
         let mut state = locked(&self.state);
         // A mere repetition would make the Python client ask for a keyframe (PROTOCOL §11.3).
-        if state.stream.as_ref().is_none_or(|known| known.payload(Dialect::default()) != notice.payload(Dialect::default())) {
-            state.stream = Some(Arc::clone(&notice));
+        if state.stream.as_ref().is_none_or(|(_, known)| known.payload(Dialect::default()) != notice.payload(Dialect::default()))
+        {
+            state.stream = Some((config.size, Arc::clone(&notice)));
             add(&self.counters.stream_configs, state.clients.len() as u64);
             self.broadcast(&mut state, &[Told { notice, audience: Audience::Everyone }]);
         }

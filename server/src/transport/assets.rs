@@ -52,6 +52,7 @@ pub(super) static ALL: &[Asset] = &[
     asset!("pointer.js"),
     asset!("range_slider.js"),
     asset!("scene.js"),
+    asset!("stage_size.js"),
     asset!("status.js"),
     asset!("style.css"),
     asset!("support.js"),

@@ -472,16 +472,7 @@ async fn the_reply_is_said_before_the_baseline() {
         let sink = Arc::clone(sink.get().unwrap());
         Ok(Box::new(Show(move || {
             let view = nc_engine::api::scene::AppliedView { epoch: 2, ..view(Some(dataset(2))) };
-            let applied = Applied {
-                view: Arc::new(view),
-                dataset: true,
-                shapes: false,
-                dims: true,
-                pose: true,
-                echoes: vec![],
-                layers: vec![],
-                thumbnails: vec![],
-            };
+            let applied = Applied { dataset: true, dims: true, pose: true, ..Applied::unchanged(Arc::new(view)) };
             sink.event(Event::Applied(applied));
         })))
     })

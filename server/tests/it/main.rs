@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // clippy.toml allows it in test functions; these are what they call, too
 
+mod canvas;
 mod catalogue;
 mod commands;
 mod delivery;

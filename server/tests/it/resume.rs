@@ -211,8 +211,7 @@ impl World {
 
     fn tell(&self, change: impl FnOnce(&mut Applied)) {
         let view = Arc::new(self.shown.clone());
-        let (layers, thumbnails, echoes) = (vec![], vec![], vec![]);
-        let mut applied = Applied { view, dataset: false, shapes: false, dims: false, pose: false, echoes, layers, thumbnails };
+        let mut applied = Applied::unchanged(view);
         change(&mut applied);
         self.sink.event(Event::Applied(applied));
     }

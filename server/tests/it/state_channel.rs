@@ -249,16 +249,7 @@ async fn keyframe_commands_are_all_answered_share_one_request_and_send_no_stream
 
 /// A change of view that everybody is told.
 pub(crate) fn applied(view: &Arc<nc_engine::api::scene::AppliedView>) -> Applied {
-    Applied {
-        view: Arc::clone(view),
-        dataset: false,
-        shapes: false,
-        dims: false,
-        pose: false,
-        echoes: vec![],
-        layers: vec![],
-        thumbnails: vec![],
-    }
+    Applied::unchanged(Arc::clone(view))
 }
 
 #[tokio::test]

@@ -21,6 +21,13 @@ pub struct Rejection {
 pub enum Intent {
     /// 2 or 3 displayed dims.
     Ndisplay(u8),
+    /// The size of the canvas in pixels, any; what of it can be taken the reducer says.
+    CanvasSize {
+        /// Columns.
+        width: i64,
+        /// Rows.
+        height: i64,
+    },
     /// Absolute index on an axis, in the index space of the level that is shown.
     DimsIndex {
         /// Label or number of the axis.
@@ -80,6 +87,7 @@ impl Intent {
     /// | scope | target | key | value |
     /// | --- | --- | --- | --- |
     /// | `view` | any | `ndisplay` | integer; at least 3 is 3, anything else and null 2 |
+    /// | | | `canvas_size` | `[width, height]`, pixels (an extension) |
     /// | `dims` | axis, by number or label | `index` | integer |
     /// | | | `step` | integer, signed |
     /// | `camera` | "" or `main` | `zoom` | `{factor > 0, anchor_px: [x, y]}` |

@@ -15,6 +15,8 @@ pub struct Changes {
     pub dataset: bool,
     /// The dataset is larger than before: all that is told of its sizes is news, and with it the dims.
     pub shapes: bool,
+    /// The size of canvas and video.
+    pub canvas: bool,
     /// Mode, order, step, level or the downgrade flag.
     pub dims: bool,
     /// The camera pose of the mode that is shown.
@@ -65,6 +67,7 @@ impl Changes {
         Self {
             dataset: false,
             shapes,
+            canvas: announced.canvas != newest.canvas,
             dims: !same_dims || dims_failed || shapes,
             pose: !announced.same_pose(newest) || pose_failed,
             layers: layers.collect(),

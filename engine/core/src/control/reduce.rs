@@ -1,7 +1,7 @@
 //! Reducers: an intent and the newest snapshot give one batch, or a refusal.
 
 use super::intent::{CameraSet, Intent, Rejection};
-use crate::data::{Rect, plane_camera, turntable};
+use crate::data::{CanvasSize, Rect, plane_camera, turntable};
 use crate::exchange::CameraMotion;
 use crate::ledger::{IntentBatch, OpKind, Origin, State};
 use crate::scene::control::Control;
@@ -42,6 +42,11 @@ pub fn reduce(cx: Context<'_>, intent: Intent, origin: Option<Arc<Origin>>) -> R
     let state = cx.state;
     match intent {
         Intent::Ndisplay(ndisplay) => Ok(reduce_ndisplay(state, ndisplay, origin)),
+        Intent::CanvasSize { width, height } => {
+            let size = CanvasSize::taken(width, height, state.most_canvas);
+            let batch = IntentBatch::new(OpKind::Canvas, origin).canvas_size(size);
+            Ok(Reduced::silent(batch, json!([size.width, size.height])))
+        }
         Intent::DimsIndex { axis, index } => reduce_dims(cx, &axis, |_| index, "index", origin),
         Intent::DimsStep { axis, delta } => reduce_dims(cx, &axis, |at| at.saturating_add(delta), "step", origin),
         Intent::Camera { mode, motion, applied } => Ok(reduce_motion(state, mode, motion, applied, origin)),

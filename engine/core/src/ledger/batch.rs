@@ -46,6 +46,7 @@
 use super::leaf::Origin;
 use super::ops::OpKind;
 use super::state::State;
+use crate::data::CanvasSize;
 use crate::scene::control::Control;
 use crate::scene::{OpSeq, PlanePose, PlaneView, Thumbnail, VolumePose};
 use std::sync::Arc;
@@ -60,6 +61,7 @@ pub(super) enum IntentWrite {
     Level(usize),
     Lock(bool),
     Release,
+    CanvasSize(CanvasSize),
     Layer(usize, Control),
 }
 
@@ -128,6 +130,13 @@ impl IntentBatch {
         self
     }
 
+    /// Writes the size that the canvas is to have.
+    #[must_use]
+    pub fn canvas_size(mut self, size: CanvasSize) -> Self {
+        self.writes.push(IntentWrite::CanvasSize(size));
+        self
+    }
+
     /// Writes one control of the layer at `index`.
     #[must_use]
     pub fn layer(mut self, index: usize, control: Control) -> Self {
@@ -151,6 +160,7 @@ pub struct AppliedBatch {
     pub(super) volume: Option<VolumePose>,
     pub(super) cached: Option<PlaneView>,
     pub(super) level: Option<(usize, bool)>,
+    pub(super) canvas: Option<CanvasSize>,
     pub(super) thumbnails: Vec<(usize, Arc<Thumbnail>)>,
     pub(super) closing: Option<Closing>,
 }
@@ -158,7 +168,16 @@ pub struct AppliedBatch {
 impl AppliedBatch {
     /// Planned from `planned`; writes nothing yet.
     pub fn new(planned: Arc<State>) -> Self {
-        Self { planned, camera: None, volume: None, cached: None, level: None, thumbnails: Vec::new(), closing: None }
+        Self {
+            planned,
+            camera: None,
+            volume: None,
+            cached: None,
+            level: None,
+            canvas: None,
+            thumbnails: Vec::new(),
+            closing: None,
+        }
     }
 
     /// The 2D pose.
@@ -189,6 +208,13 @@ impl AppliedBatch {
         self
     }
 
+    /// The size of canvas and video.
+    #[must_use]
+    pub fn canvas(mut self, size: CanvasSize) -> Self {
+        self.canvas = Some(size);
+        self
+    }
+
     /// A new picture for the layer at `index`.
     #[must_use]
     pub fn thumbnail(mut self, index: usize, thumbnail: Arc<Thumbnail>) -> Self {
@@ -216,6 +242,7 @@ impl AppliedBatch {
             && self.volume.is_none()
             && self.cached.is_none()
             && self.level.is_none()
+            && self.canvas.is_none()
             && self.thumbnails.is_empty()
             && self.closing.is_none()
     }

@@ -186,6 +186,7 @@ fn write_intent(next: &mut State, write: IntentWrite, origin: Option<Arc<Origin>
             next.multiscale.lock.set(lock, stamp, origin);
         }
         IntentWrite::Release => next.multiscale.lock.write(false, stamp, origin),
+        IntentWrite::CanvasSize(size) => next.view.canvas_size.write(size, stamp, origin),
         IntentWrite::Layer(index, control) => {
             if let Some(layer) = next.layers.get_mut(index) {
                 let layer = Arc::make_mut(layer);
@@ -206,6 +207,7 @@ fn write_mode(next: &mut State, ndisplay: u8, from: Option<PlaneView>, origin: O
 /// Writes what was applied, leaving alone every intent leaf that is newer than the plan.
 fn write_applied(next: &mut State, batch: &AppliedBatch) {
     let stamp = next.version;
+    next.canvas = batch.canvas.unwrap_or(next.canvas);
     if let Some(pose) = batch.camera {
         next.camera.plane.set(pose, stamp, None);
     }
@@ -248,6 +250,9 @@ fn restore(next: &mut State, planned: &State, last_good: &State, shown: &Applied
         let from = last_good.view.entered_from.get().clone();
         write_mode(next, *last_good.view.ndisplay.get(), from, None);
     }
+    if due(next.view.canvas_size.mark()) {
+        next.view.canvas_size.write(*last_good.view.canvas_size.get(), stamp, None);
+    }
     let same_mode = *next.view.ndisplay.get() == shown.ndisplay;
     if same_mode && due(next.dims.step.mark()) {
         next.dims.step.write(last_good.dims.step.get().clone(), stamp, None);
@@ -272,6 +277,7 @@ fn restore(next: &mut State, planned: &State, last_good: &State, shown: &Applied
 fn property_version(state: &State, kind: OpKind) -> u64 {
     match kind {
         OpKind::View => state.view.ndisplay.mark().version,
+        OpKind::Canvas => state.view.canvas_size.mark().version,
         OpKind::Dims(_) => state.dims.step.mark().version,
         // A release writes the lock alone.
         OpKind::Level => state.multiscale.level.mark().version + state.multiscale.lock.mark().version - 1,

@@ -16,6 +16,8 @@ const CLOSED_KEPT: usize = 256;
 pub enum OpKind {
     /// 2D or 3D.
     View,
+    /// The size of the canvas.
+    Canvas,
     /// The step of one dim.
     Dims(usize),
     /// A level request, or its release.

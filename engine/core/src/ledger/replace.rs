@@ -23,7 +23,11 @@ impl Ledger {
     ) -> Result<AppliedCommit, InvariantError> {
         let mut op = self.state.scene.op_seq;
         op.0 += 1;
-        let state = Arc::new(seed.into_state(self.state.version + 1, self.state.epoch + 1, op));
+        // The canvas is the viewers', whatever they look at.
+        let seed = Seed { canvas: self.state.canvas, most_canvas: self.state.most_canvas, ..seed };
+        let mut state = seed.into_state(self.state.version + 1, self.state.epoch + 1, op);
+        state.view.canvas_size = self.state.view.canvas_size.clone();
+        let state = Arc::new(state);
         state.verify()?;
         self.ops.open(Op { seq: op, kind: OpKind::Load, origin, received, reduced: prepared, outcome: None });
         let closed = self.ops.close(op, false);

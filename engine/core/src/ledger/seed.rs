@@ -14,6 +14,8 @@ pub struct Seed {
     pub dataset: Option<Arc<Dataset>>,
     /// Size of canvas and video.
     pub canvas: CanvasSize,
+    /// The largest that the video may have.
+    pub most_canvas: CanvasSize,
     /// Level-0 index per dim.
     pub step: Vec<u64>,
     /// Target level.
@@ -28,7 +30,7 @@ impl Seed {
     /// Nothing to show: the idle scene of PROTOCOL §4.
     pub fn idle(canvas: CanvasSize) -> Self {
         let rect = Rect { left: -0.5, bottom: -0.5, width: 1.0, height: 1.0 };
-        Self { dataset: None, canvas, step: vec![0, 0], level: 0, rect, controls: Vec::new() }
+        Self { dataset: None, canvas, most_canvas: canvas, step: vec![0, 0], level: 0, rect, controls: Vec::new() }
     }
 
     pub(super) fn into_state(self, version: u64, epoch: u64, op: OpSeq) -> State {
@@ -52,7 +54,12 @@ impl Seed {
             epoch,
             dataset: self.dataset,
             canvas: self.canvas,
-            view: ViewState { ndisplay: Leaf::seeded(2, version), entered_from: Leaf::seeded(None, version) },
+            most_canvas: self.most_canvas,
+            view: ViewState {
+                ndisplay: Leaf::seeded(2, version),
+                entered_from: Leaf::seeded(None, version),
+                canvas_size: Leaf::seeded(self.canvas, version),
+            },
             dims: DimsState { order: Leaf::seeded(order, version), step: Leaf::seeded(self.step, version) },
             multiscale: MultiscaleState {
                 level: Leaf::seeded(self.level, version),

@@ -15,8 +15,10 @@ pub struct State {
     pub epoch: u64,
     /// The data; `None` is the idle scene.
     pub dataset: Option<Arc<Dataset>>,
-    /// Size of canvas and video.
+    /// Size of canvas and video; applied-only.
     pub canvas: CanvasSize,
+    /// The largest that the video may have.
+    pub most_canvas: CanvasSize,
     /// `view.*`
     pub view: ViewState,
     /// `dims.*`
@@ -41,6 +43,8 @@ pub struct ViewState {
     /// What was shown when 3D was asked for, as the intent found it; `Some` while `ndisplay` is 3. Its level follows a frame of 2D
     /// that was still on its way.
     pub entered_from: Leaf<Option<PlaneView>>,
+    /// The size of canvas and video that was asked for last; they follow.
+    pub canvas_size: Leaf<CanvasSize>,
 }
 
 /// `view_cache.*`

@@ -7,6 +7,7 @@ pub mod bitstream;
 pub mod openh264;
 
 use crate::api::{EncodeError, Encoder, EncoderConfig};
+use nc_core::data::CanvasSize;
 use openh264::OpenH264Encoder;
 
 /// Makes the encoder for this machine. The first access unit that it delivers is an IDR.
@@ -16,6 +17,11 @@ use openh264::OpenH264Encoder;
 /// refuses them.
 pub fn open_encoder(config: EncoderConfig) -> Result<Box<dyn Encoder>, EncodeError> {
     Ok(Box::new(OpenH264Encoder::open(config)?))
+}
+
+/// The largest picture that the encoder of this machine takes, lying; one that stands may have its sides the other way round.
+pub fn largest_picture() -> CanvasSize {
+    openh264::LARGEST
 }
 
 /// Whether OpenH264 was built with its assembly. On x86 that takes nasm at build time; a build without it works and is several

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // a test that stops is a test that tells
 
 mod ahead;
+mod canvas;
 mod growing;
 mod levels;
 mod mixed;

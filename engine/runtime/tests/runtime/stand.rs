@@ -5,7 +5,7 @@ use nc_core::data::{
     Brick, BrickKey, CanvasSize, DType, DeviceMemory, ImageId, PlaneKey, Samples, SpareSamples, TILE, Tile, TileKey, VolumeKey,
 };
 use nc_core::exchange::SharedLedger;
-use nc_core::ledger::{AppliedBatch, Ledger};
+use nc_core::ledger::{AppliedBatch, Ledger, Seed};
 use nc_core::scene::{Axis, AxisKind, Dataset, ImageInfo, LevelInfo, SourceKind};
 use nc_gpu::api::{CapturedFrame, DeviceError, DeviceInfo, DeviceKind, FrameFormat, RenderDevice, SlicePass, VolumePass};
 use nc_runtime::TileSource;
@@ -56,8 +56,12 @@ pub(crate) fn dataset(channels: u64) -> Arc<Dataset> {
 
 /// A ledger of `dataset`, with contrast limits of the whole 8-bit range.
 pub(crate) fn ledger(dataset: Arc<Dataset>) -> SharedLedger {
+    SharedLedger::new(Ledger::new(seed(dataset)).unwrap())
+}
+
+pub(crate) fn seed(dataset: Arc<Dataset>) -> Seed {
     let windows = vec![(0.0, 255.0); dataset.layers.len()];
-    SharedLedger::new(Ledger::new(bootstrap::seed(dataset, CANVAS, &windows)).unwrap())
+    Seed { most_canvas: CanvasSize { width: 3840, height: 2160 }, ..bootstrap::seed(dataset, CANVAS, &windows) }
 }
 
 /// Does what the control thread does with an intent.

@@ -3,7 +3,7 @@
 use crate::stand::{CANVAS, Shelf, dataset, intend};
 use nc_core::data::lod::LevelPolicy;
 use nc_core::data::{Brick, BrickKey, Samples, Tile, TileKey, VolumeKey};
-use nc_core::data::{Budgets, ColorRange, LevelDecided, RoiPolicy};
+use nc_core::data::{Budgets, CanvasSize, ColorRange, LevelDecided, RoiPolicy};
 use nc_core::exchange::{SharedLedger, Signal};
 use nc_core::ledger::{AppliedCommit, Outcome, Step};
 use nc_gpu::DeviceChoice;
@@ -70,7 +70,7 @@ impl RenderOutput for Teller {
 }
 
 impl EncodeOutput for Teller {
-    fn stream(&mut self, _sets: &ParameterSets) {
+    fn stream(&mut self, _sets: &ParameterSets, _size: CanvasSize) {
         self.tell(Told::Stream);
     }
     fn frame(&mut self, frame: EncodedFrame) {
@@ -191,7 +191,7 @@ impl Stage {
         };
         let (panic_encoder, stubborn) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let (breaks, panics, deaf) = (break_encoder.clone(), panic_encoder.clone(), stubborn.clone());
-        let open: OpenEncoder = Arc::new(move || {
+        let open: OpenEncoder = Arc::new(move |_| {
             open()?;
             Ok(Box::new(Double { first: true, breaks: breaks.clone(), panics: panics.clone(), stubborn: deaf.clone() }))
         });

@@ -8,6 +8,7 @@ mod parameters;
 mod repeats;
 
 pub(super) use library::assembly_built;
+pub(super) use parameters::LARGEST;
 
 use super::bitstream::{self, NAL_IDR_SLICE};
 use crate::api::{AccessUnit, CapturedFrame, EncodeError, Encoder, EncoderConfig, EncoderInfo, FrameFormat, I420};

@@ -45,10 +45,13 @@ impl Rate {
     }
 }
 
+/// The largest picture that OpenH264 encodes, lying.
+pub(in crate::codec) const LARGEST: CanvasSize = CanvasSize { width: 3840, height: 2160 };
+
 /// Whether OpenH264 encodes pictures of this size, and 4:2:0 can hold them.
 pub(super) fn size_is_supported(size: CanvasSize) -> bool {
     let (short, long) = (size.width.min(size.height), size.width.max(size.height));
-    short >= 16 && long <= 3840 && short <= 2160 && short.is_multiple_of(2) && long.is_multiple_of(2)
+    short >= 16 && long <= LARGEST.width && short <= LARGEST.height && short.is_multiple_of(2) && long.is_multiple_of(2)
 }
 
 /// The number of slices for a picture, `wanted` at most. OpenH264 refuses slices smaller than a rate-control group (its
