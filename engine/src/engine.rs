@@ -9,7 +9,7 @@ use nc_core::ledger::InvariantError;
 use nc_gpu::DeviceChoice;
 use nc_store::place::{Location, PlaceOptions, Places};
 use nc_store::survey::Survey;
-use nc_store::{Image, Loader, LoaderConfig, LoaderStats, OpenError, ViewId};
+use nc_store::{Image, Loader, LoaderConfig, LoaderStats, OpenError, Pattern, ViewId};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -99,6 +99,11 @@ impl Engine {
     /// Tells what lies at a location; reads metadata only.
     pub fn survey(&self, location: &Location) -> Result<Survey, OpenError> {
         nc_store::survey::survey_at(&self.places.find(location)?)
+    }
+
+    /// A test pattern.
+    pub fn pattern(&self, pattern: Pattern) -> Image {
+        pattern.image(self.image_id())
     }
 
     /// The procedural demo image.

@@ -30,6 +30,6 @@ pub use nc_gpu::probe;
 pub use nc_runtime::WatchdogState;
 pub use nc_runtime::stats::{Stage, Stats, Summary};
 pub use nc_runtime::watchdog::GRACE as KEYFRAME_GRACE;
-pub use nc_store::{Chosen, Image, LoaderStats, OpenError, Recipe, RecipeError, Selection, browse, survey, write};
+pub use nc_store::{Chosen, Image, LoaderStats, OpenError, Pattern, Recipe, RecipeError, Selection, browse, survey, write};
 pub use plate::{OpenPlate, Picture, PictureError, PlaceInPlate};
 pub use session::{Busy, Session, SessionConfig, ViewPolicy};

@@ -27,6 +27,9 @@ pub(crate) struct Args {
     /// Serve a procedural image that needs no files
     #[arg(long)]
     demo: bool,
+    /// Serve a test pattern: bars, gradient, checker, or counter, which counts the frames along t
+    #[arg(long, value_name = "PATTERN")]
+    pattern: Option<String>,
     /// Address to listen on; beyond loopback anyone who reaches it sees the data [default: 127.0.0.1]
     #[arg(long, value_name = "ADDRESS")]
     host: Option<String>,
@@ -86,6 +89,7 @@ impl From<Args> for Flags {
         Self {
             data: args.data,
             demo: args.demo,
+            pattern: args.pattern,
             host: args.host,
             state_port: args.state_port,
             pixel_port: args.pixel_port,
@@ -146,6 +150,7 @@ async fn serve(config: &Config, selection: &Selection) -> Result<(), Failure> {
     let image = match &config.data.value {
         DataSource::None => None,
         DataSource::Demo => Some(engine.demo()),
+        DataSource::Pattern(pattern) => Some(engine.pattern(*pattern)),
         DataSource::Path(path) => Some(open(&engine, path.to_string_lossy().into_owned(), selection).await?),
         DataSource::Url(url) => Some(open(&engine, url.expose().to_owned(), selection).await?),
     };

@@ -17,6 +17,7 @@ mod image;
 mod loader;
 mod ngff;
 mod opening;
+mod pattern;
 pub mod place;
 mod region;
 mod scratch;
@@ -32,6 +33,7 @@ pub use loader::{
     ViewId, Want, WarmReport,
 };
 pub use opening::{open, open_at};
+pub use pattern::Pattern;
 pub use region::{RegionReader, RegionReport};
 pub use scratch::Scratch;
 pub use select::{Chosen, ChosenField, Selection, well_called};

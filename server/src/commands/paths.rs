@@ -59,7 +59,9 @@ impl Root {
                 let image = normal(&std::path::absolute(image)?);
                 (image.parent().unwrap_or(&image).to_path_buf(), false)
             }
-            (None, DataSource::None | DataSource::Demo | DataSource::Url(_)) => (normal(&std::path::absolute(".")?), false),
+            (None, DataSource::None | DataSource::Demo | DataSource::Pattern(_) | DataSource::Url(_)) => {
+                (normal(&std::path::absolute(".")?), false)
+            }
         };
         match named.canonicalize() {
             Ok(real) if real.is_dir() => Ok(Self { named, real: Some(real), prefixes }),

@@ -1,6 +1,7 @@
 //! What is served, and what clients may open besides.
 
 use super::{ConfigError, Origin, Setting, set};
+use nc_engine::Pattern;
 use nc_engine::places::Secret;
 use std::path::PathBuf;
 
@@ -11,6 +12,8 @@ pub enum DataSource {
     None,
     /// The procedural demo.
     Demo,
+    /// A test pattern.
+    Pattern(Pattern),
     /// An image at a path, or in an archive there.
     Path(PathBuf),
     /// An image at a URL.
@@ -29,17 +32,24 @@ impl DataSource {
 pub(super) fn data_source(
     path: Option<String>,
     demo: bool,
+    pattern: Option<String>,
     env: impl Fn(&str) -> Option<String>,
 ) -> Result<Setting<DataSource>, ConfigError> {
     const VARIABLE: &str = "NAPARI_CUDA_ZARR_PATH";
-    Ok(match (path, demo) {
-        (Some(_), true) => return Err(ConfigError::DataAndDemo),
-        (Some(path), false) => Setting { value: DataSource::named(path), origin: Origin::Flag("DATA") },
-        (None, true) => Setting { value: DataSource::Demo, origin: Origin::Flag("--demo") },
-        (None, false) => match set(env, VARIABLE) {
+    let pattern = pattern.map(|given| {
+        let refusal =
+            || ConfigError::Value { name: "--pattern", given: given.clone(), allowed: "bars, gradient, checker or counter" };
+        Pattern::named(&given).ok_or_else(refusal)
+    });
+    Ok(match (path, demo, pattern.transpose()?) {
+        (Some(path), false, None) => Setting { value: DataSource::named(path), origin: Origin::Flag("DATA") },
+        (None, true, None) => Setting { value: DataSource::Demo, origin: Origin::Flag("--demo") },
+        (None, false, Some(pattern)) => Setting { value: DataSource::Pattern(pattern), origin: Origin::Flag("--pattern") },
+        (None, false, None) => match set(env, VARIABLE) {
             Some(path) => Setting { value: DataSource::named(path), origin: Origin::Environment(VARIABLE) },
             None => Setting { value: DataSource::None, origin: Origin::Default },
         },
+        _ => return Err(ConfigError::TwoSources),
     })
 }
 

@@ -107,6 +107,7 @@ impl fmt::Display for Origin {
 pub struct Flags {
     pub data: Option<String>,
     pub demo: bool,
+    pub pattern: Option<String>,
     pub host: Option<String>,
     pub state_port: Option<String>,
     pub pixel_port: Option<String>,
@@ -149,8 +150,8 @@ pub enum ConfigError {
         problem: String,
     },
     /// Two things to serve.
-    #[error("DATA and --demo exclude each other; give one of them")]
-    DataAndDemo,
+    #[error("DATA, --demo and --pattern exclude each other; give one of them")]
+    TwoSources,
     /// Driving by token, and no token.
     #[error("--drive token needs a token; give one with {DRIVE_TOKEN_VARIABLE} or --drive-token")]
     NoDriveToken,
@@ -188,7 +189,7 @@ impl Config {
     /// # Errors
     /// The first value that is not allowed, with the name of its flag or variable.
     pub fn resolve(flags: Flags, env: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let data = data::data_source(flags.data, flags.demo, &env)?;
+        let data = data::data_source(flags.data, flags.demo, flags.pattern, &env)?;
         let drive = drive::drive(flags.drive, flags.drive_token, &env)?;
         let allow_urls = data::allowed_urls(flags.allow_url, &env)?;
         let key = |flag, variable, allowed| Key { flag, variable, allowed };

@@ -20,6 +20,19 @@ fn nothing_given_is_the_defaults_on_loopback() {
 }
 
 #[test]
+fn one_thing_is_served() {
+    let of = |data: Option<&str>, demo, pattern: Option<&str>| {
+        let flags = Flags { data: data.map(str::to_owned), demo, pattern: pattern.map(str::to_owned), ..Flags::default() };
+        Config::resolve(flags, with(&[])).map(|config| config.data.value)
+    };
+    assert_eq!(of(None, false, Some("counter")), Ok(DataSource::Pattern(nc_engine::Pattern::Counter)));
+    assert!(matches!(of(None, false, Some("stripes")), Err(ConfigError::Value { name: "--pattern", .. })));
+    for (data, demo, pattern) in [(Some("x"), true, None), (Some("x"), false, Some("bars")), (None, true, Some("bars"))] {
+        assert_eq!(of(data, demo, pattern), Err(ConfigError::TwoSources));
+    }
+}
+
+#[test]
 fn growing_data_are_watched_unless_a_flag_or_variable_says_no() {
     let watch = |flag, variables| Config::resolve(Flags { no_watch: flag, ..Flags::default() }, with(variables)).unwrap().watch;
     assert_eq!(watch(true, &[]), Setting { value: false, origin: Origin::Flag("--no-watch") });

@@ -124,8 +124,8 @@ impl Hub {
     /// Connects the engine. What it told before stands; what it did not tell is asked.
     pub(crate) fn attach(&self, engine: &Arc<dyn Engine>) {
         let (view, stream) = (engine.view(), engine.stream());
-        locked(&self.state).view.get_or_insert(view);
-        if let Some(config) = stream.filter(|_| locked(&self.state).stream.is_none()) {
+        let canvas = locked(&self.state).view.get_or_insert(view).canvas;
+        if let Some(config) = stream.filter(|config| config.size == canvas && locked(&self.state).stream.is_none()) {
             self.stream(&config);
         }
         if self.engine.set(Arc::downgrade(engine)).is_err() {
