@@ -15,6 +15,7 @@ pub mod device_gl;
 mod isa;
 mod outline;
 pub mod probe;
+mod rays;
 mod samples;
 mod taps;
 #[cfg(feature = "testing")]

@@ -5,6 +5,7 @@
 //! gray; edges behind the box are dim. Worked out once, on the host, so that the devices' pictures are equal bit by bit.
 
 use crate::api::{VolumePass, VolumeView};
+use crate::rays::NEAR;
 
 /// Opaque black.
 const BLACK: u32 = 0xff00_0000;
@@ -15,9 +16,6 @@ const GRAY: [f64; 3] = [200.0; 3];
 
 /// Part of its colour that is left of an edge behind the box.
 const DIM: f64 = 0.35;
-
-/// The near plane, as part of the eye's distance to what it looks at (`golden/reference/README.md`, "3D").
-const NEAR: f64 = 1.0 / 3_162.277_660_168_379_5;
 
 /// Draws the box of `pass` into `picture`, bottom row first, red in the lowest byte, as many pixels as the canvas has.
 pub(crate) fn draw(pass: &VolumePass, picture: &mut [u32]) {
