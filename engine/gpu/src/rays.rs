@@ -13,7 +13,7 @@ pub(crate) const NEAR: f64 = 1.0 / 3_162.277_660_168_379_5;
 const PARALLEL_DEPTH: f64 = 1e6;
 
 /// Steps of the depth buffer, whose 24 bits decide which of two layers is nearer where they almost meet.
-const DEPTH_STEPS: f64 = 16_777_215.0;
+pub(crate) const DEPTH_STEPS: f64 = 16_777_215.0;
 
 /// Pixels that are drawn of a canvas, of which each then fills `divisor` along both sides: those at the upper and right end may reach
 /// beyond the canvas.

@@ -1,28 +1,28 @@
 //! The cpu device: the passes in plain Rust, SIMD and threads. No driver; the default where there is no GPU, and the
 //! reference that the gl device is compared with.
 //!
-//! Lives here: tile residency (`store`), what a row of a layer is made of (`plan`), the kernels, palettes, the frame ring. The
-//! picture is kept bottom row first, as the encoder wants it.
+//! Lives here: tile residency (`store`), what a row of a layer is made of (`plan`), the kernels, palettes, volumes with all that they
+//! need (`volume`), the frame ring. The picture is kept bottom row first, as the encoder wants it.
 
 mod kernels;
 mod palette;
 mod plan;
 mod ring;
 mod store;
+mod volume;
 
-use crate::api::{
-    CapturedFrame, DeviceError, DeviceInfo, DeviceKind, FrameFormat, RenderDevice, SliceLayer, SlicePass, VolumePass,
-};
+use crate::api::{CapturedFrame, DeviceError, DeviceInfo, DeviceKind, FrameFormat, RenderDevice, SlicePass, VolumePass};
 use crate::compositing::Rule;
 use crate::isa::Isa;
 use crate::transfer::Binning;
 use crate::{convert, outline, samples};
-use nc_core::data::{Brick, BrickKey, CanvasSize, DeviceMemory, Samples, Tile, TileKey, VolumeKey};
+use nc_core::data::{Blending, Brick, BrickKey, CanvasSize, Coloring, DeviceMemory, Samples, Tile, TileKey, VolumeKey};
 use palette::{CachedPalette, Shading};
 use plan::{LayerPlan, RowState};
 use ring::FrameRing;
 use std::sync::Arc;
 use store::TileStore;
+use volume::{Means, Volumes};
 
 /// Opaque black.
 const BLACK: u32 = 0xff00_0000;
@@ -57,12 +57,12 @@ impl Default for CpuOptions {
 /// See the module.
 #[derive(Debug)]
 pub struct CpuDevice {
-    isa: Isa,
-    threads: usize,
+    means: Means,
     canvas: CanvasSize,
     /// Bottom row first, red in the lowest byte.
     picture: Vec<u32>,
     store: TileStore,
+    volumes: Volumes,
     /// One per layer of the last pass.
     palettes: Vec<CachedPalette>,
     ring: Arc<FrameRing>,
@@ -72,16 +72,26 @@ impl CpuDevice {
     /// A device whose first picture is black.
     pub fn new(canvas: CanvasSize, options: CpuOptions) -> Self {
         let mut device = Self {
-            isa: if options.simd { Isa::detect() } else { Isa::Portable },
-            threads: options.threads.max(1),
+            means: Means {
+                isa: if options.simd { Isa::detect() } else { Isa::Portable },
+                threads: options.threads.max(1),
+                skips: true,
+            },
             canvas,
             picture: Vec::new(),
             store: TileStore::default(),
+            volumes: Volumes::default(),
             palettes: Vec::new(),
             ring: Arc::default(),
         };
         device.resize(canvas);
         device
+    }
+
+    /// As [`CpuDevice::new`], but rays of volumes look at every sample, also where nothing can come of it: to compare with.
+    pub fn exhaustive(canvas: CanvasSize, options: CpuOptions) -> Self {
+        let device = Self::new(canvas, options);
+        Self { means: Means { skips: false, ..device.means }, ..device }
     }
 
     /// Gives the picture another size; what it shows then is left to the draw.
@@ -91,12 +101,11 @@ impl CpuDevice {
     }
 
     /// Makes `palettes` match the layers, reusing what did not change.
-    fn prepare_palettes(&mut self, layers: &[SliceLayer]) {
+    fn prepare_palettes<'a>(&mut self, layers: impl ExactSizeIterator<Item = (&'a Coloring, f32, Blending)>) {
         let mut opaque_below = true;
         self.palettes.truncate(layers.len());
-        for (i, layer) in layers.iter().enumerate() {
-            let rule = Rule::of(layer.blending, i == 0);
-            let (coloring, opacity) = (&layer.coloring, layer.opacity);
+        for (i, (coloring, opacity, blending)) in layers.enumerate() {
+            let rule = Rule::of(blending, i == 0);
             match self.palettes.get_mut(i) {
                 Some(cached) if cached.serves(coloring, opacity, rule, opaque_below) => {}
                 Some(cached) => *cached = CachedPalette::new(coloring, opacity, rule, opaque_below),
@@ -109,7 +118,7 @@ impl CpuDevice {
 
 impl RenderDevice for CpuDevice {
     fn info(&self) -> DeviceInfo {
-        let description = format!("plain Rust, {}, up to {} threads", self.isa.name(), self.threads);
+        let description = format!("plain Rust, {}, up to {} threads", self.means.isa.name(), self.means.threads);
         DeviceInfo { kind: DeviceKind::Cpu, description, memory: DeviceMemory::Host, texture_edge_3d: None }
     }
 
@@ -125,21 +134,21 @@ impl RenderDevice for CpuDevice {
 
     fn draw_slice(&mut self, pass: &SlicePass) -> Result<(), DeviceError> {
         self.resize(pass.canvas);
-        self.prepare_palettes(&pass.layers);
+        self.prepare_palettes(pass.layers.iter().map(|l| (&l.coloring, l.opacity, l.blending)));
         let plans: Vec<LayerPlan<'_>> = pass
             .layers
             .iter()
             .zip(&self.palettes)
             .map(|(layer, cached)| {
                 let shading = Shading::new(Binning::new(&layer.coloring), cached.palette());
-                LayerPlan::new(self.isa, pass, layer, shading, &self.store)
+                LayerPlan::new(self.means.isa, pass, layer, shading, &self.store)
             })
             .collect();
         let width = pass.canvas.width as usize;
         if self.picture.is_empty() {
             return Ok(());
         }
-        let threads = if self.picture.len() * plans.len() >= PIXELS_WORTH_THREADS { self.threads } else { 1 };
+        let threads = if self.picture.len() * plans.len() >= PIXELS_WORTH_THREADS { self.means.threads } else { 1 };
         if threads == 1 {
             draw_rows(&plans, 0, width, &mut self.picture);
             return Ok(());
@@ -161,22 +170,30 @@ impl RenderDevice for CpuDevice {
         Ok(())
     }
 
-    fn upload_brick(&mut self, _key: BrickKey, _shape: [u32; 3], _brick: &Brick) -> Result<(), DeviceError> {
-        Ok(())
+    fn upload_brick(&mut self, key: BrickKey, shape: [u32; 3], brick: &Brick) -> Result<(), DeviceError> {
+        self.volumes.insert(key, shape, brick)
     }
 
-    fn evict_volume(&mut self, _key: &VolumeKey) {}
+    fn evict_volume(&mut self, key: &VolumeKey) {
+        self.volumes.remove(key);
+    }
 
     fn draw_volume(&mut self, pass: &VolumePass) -> Result<(), DeviceError> {
         self.resize(pass.canvas);
-        outline::draw(pass, &mut self.picture);
+        if pass.outline {
+            outline::draw(pass, &mut self.picture);
+            return Ok(());
+        }
+        self.prepare_palettes(pass.layers.iter().map(|l| (&l.coloring, l.opacity, l.blending)));
+        self.volumes.draw(pass, &self.palettes, self.means, &mut self.picture);
         Ok(())
     }
 
     fn capture(&mut self, format: FrameFormat) -> Result<CapturedFrame, DeviceError> {
         let FrameFormat::I420 { range } = format;
         samples::check_even(self.canvas)?;
-        let frame = self.ring.take(self.canvas, |out| convert::to_i420(&self.picture, self.canvas, range, self.isa, out))?;
+        let frame =
+            self.ring.take(self.canvas, |out| convert::to_i420(&self.picture, self.canvas, range, self.means.isa, out))?;
         Ok(CapturedFrame { size: self.canvas, format, data: Box::new(frame) })
     }
 
