@@ -9,8 +9,8 @@ use super::walk::{Steps, walk};
 use super::{Found, Mode, Pace};
 use nc_core::data::Span;
 
-/// What may be missing of a component when a ray ends: a quarter of 1/255.
-const FAINT: f32 = 1.0 / 1024.0;
+/// What may be missing of a component when a ray ends: an eighth of 1/255.
+const FAINT: f32 = 1.0 / 2048.0;
 
 /// Alpha from which on nothing further is seen (vispy's).
 const OPAQUE: f32 = 0.99;
