@@ -175,7 +175,7 @@ fn a_slab_is_as_a_plain_renderer_draws_it() {
     volume.upload(&mut device);
     for rendering in [Rendering::Mip, Rendering::Average, Rendering::Iso] {
         let slab = Slab { position: [14.0, 17.0, 18.0], normal: [1.0, 0.5, -0.7], thickness: 6.0 };
-        let layer = VolumeLayer { slab: Some(slab), ..volume.layer(rendering, *limits) };
+        let layer = VolumeLayer { slab: Some(slab), iso_threshold: 20_000.0, ..volume.layer(rendering, *limits) };
         let expected = plain::draw(volume, &layer, &views()[0], CANVAS);
         let drawn = draw(&mut device, &pass(views()[0], vec![layer]));
         let lit = drawn.chunks(4).filter(|p| p[0] > 0).count();
