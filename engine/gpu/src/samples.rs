@@ -4,7 +4,7 @@ use crate::api::DeviceError;
 use nc_core::data::{CanvasSize, Samples, TILE, Tile};
 
 /// Largest magnitude that a filter may meet: differences of two such values are finite.
-const FILTER_RANGE: f32 = 1e38;
+pub(crate) const FILTER_RANGE: f32 = 1e38;
 
 /// The samples, infinities and values beyond [`FILTER_RANGE`] pulled in to it. They clamp to the same end of any contrast limits,
 /// while `inf - inf` in a filter would make a hole of them. Shared with the original where nothing had to change.

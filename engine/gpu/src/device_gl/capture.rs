@@ -51,7 +51,7 @@ struct Mapped {
 
 impl Capture {
     pub(super) fn new(gl: &glow::Context) -> Result<Self, DeviceError> {
-        let program = compute_program(gl, include_str!("../kernels/i420.comp"))?;
+        let program = compute_program(gl, &[include_str!("../kernels/i420.comp")])?;
         // SAFETY: the caller has the context bound; the buffer is deleted in `delete`.
         let packed = unsafe { gl.create_buffer() }.map_err(DeviceError::OutOfMemory)?;
         Ok(Self { program, packed, packed_len: 0, slots: [None; CAPTURE_RING], in_use: Arc::default() })
@@ -91,7 +91,7 @@ impl Capture {
                 check(gl, "making room for a frame")?;
                 self.packed_len = len;
             }
-            picture.bind(gl, glow::READ_ONLY);
+            picture.bind(gl, 0, glow::READ_ONLY);
             gl.use_program(Some(self.program));
             let at = |name| gl.get_uniform_location(self.program, name);
             gl.uniform_2_u32(at("size").as_ref(), picture.size.width, picture.size.height);

@@ -110,13 +110,13 @@ pub(super) fn check(gl: &glow::Context, doing: &str) -> Result<(), DeviceError> 
     }
 }
 
-/// A program of one compute shader.
-pub(super) fn compute_program(gl: &glow::Context, source: &str) -> Result<glow::Program, DeviceError> {
+/// A program of one compute shader, whose source follows the version in these parts.
+pub(super) fn compute_program(gl: &glow::Context, parts: &[&str]) -> Result<glow::Program, DeviceError> {
     let unavailable = |reason| DeviceError::Unavailable { device: "gl", reason };
     // SAFETY: the caller has the context bound; what is made here is deleted here or returned.
     unsafe {
         let shader = gl.create_shader(glow::COMPUTE_SHADER).map_err(unavailable)?;
-        gl.shader_source(shader, source);
+        gl.shader_source(shader, &format!("#version 430 core\n{}", parts.concat()));
         gl.compile_shader(shader);
         if !gl.get_shader_compile_status(shader) {
             let log = gl.get_shader_info_log(shader);

@@ -1,16 +1,18 @@
 //! The gl device: OpenGL compute shaders through EGL, without a window.
 //!
-//! Lives here: EGL and contexts (`egl`, `context`), tile residency in texture arrays (`sheets`), the picture, the slice pass and
-//! capture; the kernels themselves are in `src/kernels`. Everything per pixel is compute: on data-centre GPUs fragment work runs
+//! Lives here: EGL and contexts (`egl`, `context`), tile residency in texture arrays (`sheets`), the picture, the slice pass, volumes
+//! (`volume`) and capture; the kernels themselves are in `src/kernels`. Everything per pixel is compute: on data-centre GPUs fragment work runs
 //! on a small part of the chip. Which sample a pixel reads is worked out on the host, as for the cpu device.
 
 mod capture;
+mod colors;
 pub(crate) mod context;
 pub(crate) mod egl;
 pub(crate) mod limits;
 mod picture;
 mod sheets;
 mod slice;
+mod volume;
 
 use crate::api::{CapturedFrame, DeviceError, DeviceInfo, DeviceKind, FrameFormat, RenderDevice, SlicePass, VolumePass};
 use crate::{outline, samples};
@@ -20,6 +22,7 @@ use nc_core::data::{Brick, BrickKey, CanvasSize, Samples, Tile, TileKey, VolumeK
 use picture::Picture;
 use sheets::Sheets;
 use slice::SliceKernel;
+use volume::Volumes;
 
 /// See the module. Bound to the thread that opened it.
 pub struct GlDevice {
@@ -30,22 +33,48 @@ pub struct GlDevice {
     picture: Option<Picture>,
     sheets: Sheets,
     slice: SliceKernel,
+    volumes: Volumes,
     capture: Capture,
+}
+
+/// How a gl device draws.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GlOptions {
+    /// Whether a driver that draws on the processor will do.
+    pub software: bool,
+    /// Whether rays pass over what does not matter to them. Without, the same picture takes longer.
+    pub skip: bool,
+    /// Longest side of a 3D texture, samples, if less than the driver's: volumes beyond it are cut and folded into one.
+    pub texture_edge_3d: Option<u32>,
+}
+
+impl Default for GlOptions {
+    fn default() -> Self {
+        Self { software: false, skip: true, texture_edge_3d: None }
+    }
 }
 
 impl GlDevice {
     /// Opens the best GL 4.3 that the machine has, on hardware, or, if `software` will do, on any driver. The first picture is
     /// black.
     pub fn open(canvas: CanvasSize, software: bool) -> Result<Self, DeviceError> {
-        let (gl, platform) = Gl::open_best(software).map_err(|reason| DeviceError::Unavailable { device: "gl", reason })?;
+        Self::with(canvas, GlOptions { software, ..GlOptions::default() })
+    }
+
+    /// As [`GlDevice::open`].
+    pub fn with(canvas: CanvasSize, options: GlOptions) -> Result<Self, DeviceError> {
+        let (gl, platform) =
+            Gl::open_best(options.software).map_err(|reason| DeviceError::Unavailable { device: "gl", reason })?;
         let identity = gl.identity();
         let functions = gl.bound()?;
         let (sheets, slice, capture) = (Sheets::new(functions), SliceKernel::new(functions)?, Capture::new(functions)?);
         let description = format!("{}, GL {}, {platform}", identity.renderer, identity.version);
         let memory = crate::probe::device_memory(identity.software, limits::video_memory(functions));
-        let texture_edge_3d = Some(limits::limits(functions).texture_3d);
-        let info = DeviceInfo { kind: DeviceKind::Gl, description, memory, texture_edge_3d };
-        let mut device = Self { gl, info, canvas, picture: None, sheets, slice, capture };
+        let device_edge = limits::limits(functions).texture_3d;
+        let edge = options.texture_edge_3d.unwrap_or(device_edge);
+        let volumes = Volumes::new(device_edge, edge, identity.software, options.skip);
+        let info = DeviceInfo { kind: DeviceKind::Gl, description, memory, texture_edge_3d: Some(device_edge) };
+        let mut device = Self { gl, info, canvas, picture: None, sheets, slice, volumes, capture };
         device.resize(canvas)?;
         Ok(device)
     }
@@ -88,16 +117,26 @@ impl RenderDevice for GlDevice {
         self.slice.draw(gl, pass, &self.sheets, picture)
     }
 
-    fn upload_brick(&mut self, _key: BrickKey, _shape: [u32; 3], _brick: &Brick) -> Result<(), DeviceError> {
-        Ok(())
+    fn upload_brick(&mut self, key: BrickKey, shape: [u32; 3], brick: &Brick) -> Result<(), DeviceError> {
+        self.volumes.upload(self.gl.bound()?, key, shape, brick)
     }
 
-    fn evict_volume(&mut self, _key: &VolumeKey) {}
+    fn evict_volume(&mut self, key: &VolumeKey) {
+        match self.gl.bound() {
+            Ok(gl) => self.volumes.evict(gl, key),
+            // A context that cannot be bound takes its textures with it.
+            Err(error) => tracing::warn!("a volume is evicted without its context: {error}"),
+        }
+    }
 
     fn draw_volume(&mut self, pass: &VolumePass) -> Result<(), DeviceError> {
         self.resize(pass.canvas)?;
         let gl = self.gl.bound()?;
         let Some(picture) = &self.picture else { return Ok(()) };
+        if !pass.outline {
+            picture.clear(gl);
+            return self.volumes.draw(gl, pass, picture);
+        }
         let mut pixels = vec![0; pass.canvas.width as usize * pass.canvas.height as usize];
         outline::draw(pass, &mut pixels);
         picture.write(gl, &pixels)
@@ -129,6 +168,7 @@ impl Drop for GlDevice {
                 }
                 self.slice.delete(gl);
                 self.sheets.delete(gl);
+                self.volumes.delete(gl);
                 self.capture.delete(gl);
             }
             // A context that cannot be bound takes its objects with it.

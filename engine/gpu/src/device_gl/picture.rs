@@ -78,10 +78,10 @@ impl Picture {
         check(gl, "writing the picture")
     }
 
-    /// Binds it to image unit 0 for a kernel.
-    pub(super) fn bind(&self, gl: &glow::Context, access: u32) {
+    /// Binds it to an image unit for a kernel.
+    pub(super) fn bind(&self, gl: &glow::Context, unit: u32, access: u32) {
         // SAFETY: the caller has the context bound; the texture is ours.
-        unsafe { gl.bind_image_texture(0, Some(self.texture), 0, false, 0, access, glow::RGBA8UI) };
+        unsafe { gl.bind_image_texture(unit, Some(self.texture), 0, false, 0, access, glow::RGBA8UI) };
     }
 
     /// Four bytes a pixel, top row first, alpha 255.

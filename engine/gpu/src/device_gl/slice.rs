@@ -1,14 +1,14 @@
 //! The slice pass: one dispatch a layer, with what `taps` and `transfer` worked out in buffers.
 
+use super::colors::{ColorTables, set_layer_uniforms};
 use super::context::{check, compute_program};
 use super::picture::Picture;
 use super::sheets::{PlaneSlots, Sheets};
 use crate::api::{DeviceError, SliceLayer, SlicePass, SlicePlane};
 use crate::compositing::Rule;
 use crate::taps::{PixelAxis, Tap};
-use crate::transfer::{self, Binning};
 use glow::HasContext;
-use nc_core::data::{Coloring, TILE};
+use nc_core::data::TILE;
 use std::ops::RangeInclusive;
 
 /// Page of a tile that is not resident: no slot has it.
@@ -22,22 +22,13 @@ const COLUMNS: usize = 0;
 const ROWS: usize = 1;
 const PLANES: usize = 2;
 const PAGES: usize = 3;
-const COLORS: u32 = 4;
 
 /// Program and buffers of the pass.
 #[derive(Debug)]
 pub(super) struct SliceKernel {
     program: glow::Program,
     buffers: [glow::Buffer; 4],
-    /// Of the layers of the last pass.
-    colors: Vec<LayerColors>,
-}
-
-/// A layer's colours on the device. Limits and opacity are no part of them.
-#[derive(Debug)]
-struct LayerColors {
-    coloring: Coloring,
-    buffer: glow::Buffer,
+    colors: ColorTables,
 }
 
 /// `struct Plane` of the kernel.
@@ -111,13 +102,13 @@ fn fits(side: u32, len: u32, t: u32) -> bool {
 
 impl SliceKernel {
     pub(super) fn new(gl: &glow::Context) -> Result<Self, DeviceError> {
-        let program = compute_program(gl, include_str!("../kernels/slice.comp"))?;
+        let program = compute_program(gl, &[include_str!("../kernels/layer.glsl"), include_str!("../kernels/slice.comp")])?;
         // SAFETY: the caller has the context bound; the buffers are deleted in `delete`.
         let buffers = unsafe {
             let make = || gl.create_buffer().map_err(DeviceError::OutOfMemory);
             [make()?, make()?, make()?, make()?]
         };
-        Ok(Self { program, buffers, colors: Vec::new() })
+        Ok(Self { program, buffers, colors: ColorTables::default() })
     }
 
     pub(super) fn draw(
@@ -128,9 +119,9 @@ impl SliceKernel {
         picture: &Picture,
     ) -> Result<(), DeviceError> {
         sheets.bind(gl);
-        picture.bind(gl, glow::READ_WRITE);
+        picture.bind(gl, 0, glow::READ_WRITE);
         for (i, layer) in pass.layers.iter().enumerate() {
-            let colors = self.colors(gl, i, &layer.coloring)?;
+            self.colors.bind(gl, i, &layer.coloring)?;
             let input = LayerInput::new(pass, layer, sheets);
             if input.planes.is_empty() {
                 continue;
@@ -143,8 +134,8 @@ impl SliceKernel {
                 self.fill(gl, ROWS, bytemuck::cast_slice(&input.rows));
                 self.fill(gl, PLANES, bytemuck::cast_slice(&input.planes));
                 self.fill(gl, PAGES, bytemuck::cast_slice(&input.pages));
-                gl.bind_buffer_base(glow::SHADER_STORAGE_BUFFER, COLORS, Some(colors));
-                self.set_uniforms(gl, &input, layer, Rule::of(layer.blending, i == 0));
+                set_layer_uniforms(gl, self.program, &layer.coloring, layer.opacity, Rule::of(layer.blending, i == 0));
+                self.set_uniforms(gl, &input);
                 let [_, _, width, height] = input.covered;
                 gl.dispatch_compute(width.div_ceil(GROUP.0), height.div_ceil(GROUP.1), 1);
                 gl.memory_barrier(glow::SHADER_IMAGE_ACCESS_BARRIER_BIT);
@@ -165,52 +156,22 @@ impl SliceKernel {
 
     /// # Safety
     /// The context is bound and the program in use.
-    unsafe fn set_uniforms(&self, gl: &glow::Context, input: &LayerInput, layer: &SliceLayer, rule: Rule) {
-        let binning = Binning::new(&layer.coloring);
+    unsafe fn set_uniforms(&self, gl: &glow::Context, input: &LayerInput) {
         let [left, bottom, width, height] = input.covered;
         // SAFETY: the caller's; a name that the program lacks has no location and is ignored.
         unsafe {
             let at = |name| gl.get_uniform_location(self.program, name);
             gl.uniform_4_u32(at("covered").as_ref(), left, bottom, width, height);
             gl.uniform_1_u32(at("plane_count").as_ref(), input.planes.len() as u32);
-            gl.uniform_1_u32(at("rule").as_ref(), rule as u32);
-            gl.uniform_1_f32(at("opacity").as_ref(), layer.opacity.clamp(0.0, 1.0));
-            gl.uniform_3_f32(at("limits").as_ref(), binning.lo, binning.hi, binning.inverse);
-            gl.uniform_1_u32(at("roots").as_ref(), binning.roots);
-            gl.uniform_1_u32(at("bins").as_ref(), binning.bins);
         }
-    }
-
-    /// The colours of the layer at position `i`, made anew only when gamma or table changed.
-    fn colors(&mut self, gl: &glow::Context, i: usize, coloring: &Coloring) -> Result<glow::Buffer, DeviceError> {
-        if let Some(layer) = self.colors.get(i).filter(|layer| transfer::same_colors(&layer.coloring, coloring)) {
-            return Ok(layer.buffer);
-        }
-        let entries = transfer::colors(coloring);
-        // SAFETY: the caller has the context bound; the buffer is deleted in `delete`.
-        let buffer = unsafe {
-            let buffer = match self.colors.get(i) {
-                Some(layer) => layer.buffer,
-                None => gl.create_buffer().map_err(DeviceError::OutOfMemory)?,
-            };
-            gl.bind_buffer(glow::SHADER_STORAGE_BUFFER, Some(buffer));
-            gl.buffer_data_u8_slice(glow::SHADER_STORAGE_BUFFER, bytemuck::cast_slice(&entries), glow::STATIC_DRAW);
-            buffer
-        };
-        let made = LayerColors { coloring: coloring.clone(), buffer };
-        match self.colors.get_mut(i) {
-            Some(layer) => *layer = made,
-            // Layers come in order, so this is the next.
-            None => self.colors.push(made),
-        }
-        Ok(buffer)
     }
 
     pub(super) fn delete(&mut self, gl: &glow::Context) {
         // SAFETY: the caller has the context bound and forgets the kernel.
         unsafe {
             gl.delete_program(self.program);
-            self.buffers.iter().chain(self.colors.iter().map(|c| &c.buffer)).for_each(|b| gl.delete_buffer(*b));
+            self.buffers.iter().for_each(|b| gl.delete_buffer(*b));
         }
+        self.colors.delete(gl);
     }
 }

@@ -1,6 +1,5 @@
 // RGBA to planar 4:2:0, one word (four neighbouring bytes of the planes, which lie one behind the other) an invocation. Integer
 // arithmetic as in convert, so the same bits.
-#version 430 core
 layout(local_size_x = 128) in;
 
 layout(rgba8ui, binding = 0) readonly uniform uimage2D picture;

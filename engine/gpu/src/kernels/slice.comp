@@ -1,10 +1,8 @@
 // One layer of the slice pass, one pixel an invocation. The host has worked out what every column and row of the layer reads
 // (taps.rs), which tiles are resident (the pages) and what values mean (transfer.rs); the arithmetic here is the cpu device's, in the
 // same order. `precise` forbids fusing it.
-#version 430 core
 layout(local_size_x = 16, local_size_y = 8) in;
 
-layout(rgba8ui, binding = 0) uniform uimage2D picture;
 layout(binding = 0) uniform usampler2DArray sheets_u8;
 layout(binding = 1) uniform usampler2DArray sheets_u16;
 layout(binding = 2) uniform sampler2DArray sheets_f32;
@@ -18,30 +16,15 @@ layout(std430, binding = 1) readonly buffer Rows { Tap rows[]; };
 layout(std430, binding = 2) readonly buffer Planes { Plane planes[]; };
 // Of every tile in a plane's visible box: its format in the upper four bits and its slot, or MISSING.
 layout(std430, binding = 3) readonly buffer Pages { uint pages[]; };
-// Straight RGBA by entry: low, the bins, high, not a number.
-layout(std430, binding = 4) readonly buffer Colors { vec4 colors[]; };
 
 // Covered pixels: left, bottom, width, height.
 uniform uvec4 covered;
 uniform uint plane_count;
-uniform uint rule;
-uniform float opacity;
-// lo, hi, 1 / (hi - lo).
-uniform vec3 limits;
-uniform uint roots;
-uniform uint bins;
 
 const uint TILE = 256u;
 const uint MISSING = 0xffffffffu;
 const uint FORMAT_U8 = 0u;
 const uint FORMAT_U16 = 1u;
-// Rule::*, in order.
-const uint FIRST = 0u;
-const uint FIRST_PLAIN = 1u;
-const uint REPLACE = 2u;
-const uint OVER = 3u;
-const uint ADD = 4u;
-const uint MINIMUM = 5u;
 
 uint page_of(Plane plane, uint y, uint x) {
     return pages[plane.pages + (y / TILE - plane.tile_y) * plane.stride + x / TILE - plane.tile_x];
@@ -78,17 +61,6 @@ bool filtered(Plane plane, Tap y, Tap x, out float value) {
     return true;
 }
 
-uint entry(float v) {
-    if ((floatBitsToUint(v) & 0x7fffffffu) > 0x7f800000u) return bins + 2u;
-    float c = clamp(v, limits.x, limits.y);
-    if (c == limits.x) return 0u;
-    if (c >= limits.y) return bins + 1u;
-    precise float s = (c - limits.x) * limits.z;
-    for (uint i = 0u; i < roots; i++) s = sqrt(s);
-    precise float bin = s * float(bins) + 1.0;
-    return min(uint(bin), bins + 1u);
-}
-
 void main() {
     uvec2 at = gl_GlobalInvocationID.xy;
     if (at.x >= covered.z || at.y >= covered.w) return;
@@ -99,20 +71,5 @@ void main() {
     }
     if (!found) return;
 
-    vec4 color = colors[entry(value)];
-    vec3 s = color.rgb;
-    float a = color.a * opacity;
-    ivec2 pixel = ivec2(covered.xy + at);
-    vec4 below = vec4(imageLoad(picture, pixel)) / 255.0;
-    vec3 D = below.rgb;
-    float d = below.a;
-    vec4 joined;
-    if (rule == FIRST) joined = vec4(s * a, 1.0);
-    else if (rule == FIRST_PLAIN) joined = vec4(s, 1.0);
-    else if (rule == REPLACE) joined = vec4(s, a);
-    else if (rule == OVER) joined = vec4(s * a + D * (1.0 - a), a + d);
-    else if (rule == ADD) joined = vec4(s * a + D * d, a + d);
-    else if (rule == MINIMUM) joined = min(vec4(s, a), below);
-    else joined = vec4(s * D, a + d);
-    imageStore(picture, pixel, uvec4(clamp(joined, 0.0, 1.0) * 255.0 + 0.5));
+    blend(ivec2(covered.xy + at), colors[entry(value)]);
 }
