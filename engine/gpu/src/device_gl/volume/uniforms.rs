@@ -9,8 +9,8 @@ use nc_core::data::{Blending, CanvasSize, Coloring, Rendering, SampleFormat};
 /// Part of the texture's range by which what it filters may be off.
 const FILTER_ERROR: f32 = 1.0 / 128.0;
 
-/// Part of the format's range by which the texture unit may miss an integer that all taps have.
-const INTEGER_ERROR: f32 = 1.0 / 1_048_576.0;
+/// Part of an integer by which the texture unit may miss it where all taps have it.
+const INTEGER_ERROR: f32 = 3e-7;
 
 /// Below the threshold by this, a sample of an iso surface ends no step that is searched; as the texture holds values.
 const ISO_REACH: f32 = 0.2;
@@ -94,9 +94,9 @@ unsafe fn set_mode(gl: &glow::Context, program: glow::Program, layer: &VolumeLay
     let (lo, hi) = (transfer.limits.0 / scale, transfer.limits.1 / scale);
     let span = volume.occupancy.whole();
     let discards = matches!(layer.blending, Blending::Translucent | Blending::TranslucentNoDepth);
-    let slack = if volume.format == SampleFormat::F32 { 0.0 } else { INTEGER_ERROR };
     // For minip, as for mip with all signs changed.
     let (cut, ceiling) = if layer.rendering == Rendering::Minip { (-hi, -lo) } else { (lo, hi) };
+    let slack = if volume.format == SampleFormat::F32 { 0.0 } else { cut.abs() * INTEGER_ERROR };
     let start = if discards { cut + slack } else { f32::MIN };
     let threshold = layer.iso_threshold / scale;
     let filter_error = ((span.hi - span.lo) / scale * FILTER_ERROR).max(0.0);
