@@ -79,6 +79,14 @@ impl GlDevice {
         Ok(device)
     }
 
+    /// Waits until all that was asked for is drawn. For measuring; nothing else needs it.
+    pub fn finish(&mut self) -> Result<(), DeviceError> {
+        let gl = self.gl.bound()?;
+        // SAFETY: the context is bound.
+        unsafe { glow::HasContext::finish(gl) };
+        check(gl, "waiting for the picture")
+    }
+
     /// Makes the picture one of `canvas`, if it is not. Its content is black where it is made anew.
     fn resize(&mut self, canvas: CanvasSize) -> Result<(), DeviceError> {
         let gl = self.gl.bound()?;

@@ -13,56 +13,33 @@ bool take_until(inout int k, int end) {
 }
 
 #ifdef SKIP
-ivec3 block_of(int k) {
-    return ivec3(floor(position(float(k)))) >> 3;
-}
-
-vec2 span_of(ivec3 block, int level) {
+// The span of all values that samples about `k`, as far apart as the level is for, can take.
+vec2 span_about(float k, int level) {
+    ivec3 block = ivec3(floor(position(k))) >> (3 + level);
     return texelFetch(spans, clamp(block, ivec3(0), (ivec3(len) - 1) >> (3 + level)), level).rg;
 }
 
+// By stretches of samples, and long ones of several. All rays are at the same sample at the same time, so that those side by side
+// take turns at nothing.
 void march() {
-    vec3 by = mix(stride, vec3(1e-20), lessThan(abs(stride), vec3(1e-20)));
-    vec3 inverse = 1.0 / by;
-    vec3 far = vec3(greaterThan(by, vec3(0.0)));
-#ifdef SEARCHED_BACK
-    // Taking a sample looks at the step that leads to it: only where that step lies in blocks of nothing may it be left out.
-    bool after_nothing = false;
-#endif
-    int large_end = 0;
     int k = 0;
     while (k < count) {
-        ivec3 block = block_of(k);
-        bool nothing = false;
-        vec2 span;
-        int end;
-        if (k >= large_end) {
-            ivec3 large = block >> 2;
-            vec3 exits = ((vec3(large) + far) * 32.0 - front) * inverse;
-            large_end = max(k + 1, int(ceil(min(min(exits.x, exits.y), min(exits.z, float(count))))));
-            end = large_end;
-            span = span_of(large, 2);
-            nothing = dull(span);
+        vec2 span = span_about(float(k) + middles.y, 2);
+        int long_end = min(k + stretches.y, count);
+        if (dull(span)) {
+            pass_over(span, long_end - k);
+            k = long_end;
         }
-        if (!nothing) {
-            vec3 exits = ((vec3(block) + far) * 8.0 - front) * inverse;
-            end = max(k + 1, int(ceil(min(min(exits.x, exits.y), min(exits.z, float(large_end))))));
-            span = span_of(block, 0);
-            nothing = dull(span);
+        while (k < long_end) {
+            span = span_about(float(k) + middles.x, 0);
+            int end = min(k + stretches.x, long_end);
+            if (dull(span)) {
+                pass_over(span, end - k);
+                k = end;
+            } else if (take_until(k, end)) {
+                return;
+            }
         }
-        if (nothing) {
-#ifdef SEARCHED_BACK
-            ivec3 apart = abs(block - block_of(k - 1));
-            if (!(after_nothing && apart.x + apart.y + apart.z <= 1) && take(k, value(float(k)))) return;
-#endif
-            pass_over(span, end - k);
-            k = end;
-        } else if (take_until(k, end)) {
-            return;
-        }
-#ifdef SEARCHED_BACK
-        after_nothing = nothing;
-#endif
     }
 }
 #else

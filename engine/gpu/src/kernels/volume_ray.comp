@@ -6,7 +6,7 @@
 layout(local_size_x = 8, local_size_y = 8) in;
 
 layout(binding = 0) uniform sampler3D samples;
-// Least and greatest value of blocks of 8 samples along each side at level 0, of 32 at level 2; of every tap of any position in them.
+// Least and greatest value in and about blocks of 8 samples along each side at level 0, of 32 at level 2 (occupancy.rs).
 layout(binding = 1) uniform sampler3D spans;
 layout(r32f, binding = 1) uniform image2D depths;
 
@@ -24,6 +24,12 @@ uniform float scale;
 uniform vec4 view_depth;
 uniform vec4 depth_buffer;
 uniform bool perspective;
+#ifdef SKIP
+// Samples that a block's span is good for if the middle of what they look at lies in it, and how far that is from the first of them;
+// of a block of 8, of one of 32.
+uniform ivec2 stretches;
+uniform vec2 middles;
+#endif
 #ifdef SLAB
 uniform vec3 slab_position;
 uniform vec3 slab_normal;

@@ -18,6 +18,7 @@ use crate::compositing::Rule;
 use crate::rays::{Rays, drawn_size};
 use glow::HasContext;
 use nc_core::data::{Blending, Brick, BrickKey, CanvasSize, Coloring, Interpolation, Rendering, SampleFormat, VolumeKey};
+use occupancy::Stretches;
 use programs::{Filter, Mode, Programs, Variant};
 use store::{Store, Volume};
 use targets::{Depths, Smaller};
@@ -100,12 +101,15 @@ impl Volumes {
                 Depths::bind(gl, &mut self.depths, picture.size, buffer.far)?;
                 far = Some(buffer.far);
             }
+            let mode = Mode::of(layer);
+            let stretches = Stretches::new(layer.sample_step, mode.looks_back())
+                .filter(|_| self.skip && layer.slab.is_none() && may_skip(mode, volume));
             let variant = Variant {
-                mode: Mode::of(layer),
+                mode,
                 filter: filter(layer, volume, self.coarse_filter),
                 slab: layer.slab.is_some(),
                 folded: volume.fold.is_folded(),
-                skip: self.skip && layer.slab.is_none() && may_skip(layer, volume),
+                skip: stretches.is_some(),
                 depth: depth && tests_depth(layer.blending),
             };
             let program = self.programs.get(gl, variant)?;
@@ -120,7 +124,7 @@ impl Volumes {
                 gl.bind_texture(glow::TEXTURE_3D, Some(volume.texture));
                 gl.use_program(Some(program));
                 set_layer_uniforms(gl, program, &layer.coloring, layer.opacity, Rule::of(layer.blending, i == 0));
-                uniforms::set(gl, program, layer, &rays, &buffer, volume, picture.size);
+                uniforms::set(gl, program, layer, &rays, &buffer, volume, stretches, picture.size);
                 gl.dispatch_compute(width.div_ceil(GROUP), height.div_ceil(GROUP), 1);
                 gl.memory_barrier(glow::SHADER_IMAGE_ACCESS_BARRIER_BIT);
             }
@@ -160,8 +164,8 @@ fn filter(layer: &VolumeLayer, volume: &Volume, coarse_filter: bool) -> Filter {
 }
 
 /// Whether spans say enough: they do not say how much is not a number.
-fn may_skip(layer: &VolumeLayer, volume: &Volume) -> bool {
-    match Mode::of(layer) {
+fn may_skip(mode: Mode, volume: &Volume) -> bool {
+    match mode {
         Mode::Scalar(Rendering::Average | Rendering::Additive) => !volume.has_nan,
         Mode::Scalar(Rendering::Translucent) => false,
         Mode::Scalar(_) | Mode::Labels { .. } => true,

@@ -1,5 +1,8 @@
 //! What values a volume holds where, so that rays pass over what cannot matter: spans of blocks of 8 samples along each side, and of
 //! 32. All triples are x, y, z.
+//!
+//! A span is that of the block and of what lies about it, so that a stretch of a ray whose middle lies in the block has all its taps
+//! in the span: rays look up one span for several samples, all of them at the same ones.
 
 use super::store::Layout;
 use crate::api::DeviceError;
@@ -14,15 +17,40 @@ const BLOCK: u32 = 2 * CELL;
 /// Blocks along a side of a large one.
 const LARGE: u32 = 4;
 
+/// Longest stretch whose taps the span of a block holds, whatever its direction, and of a large block: what is known beyond the
+/// block on both sides, less the second tap and what `f32` may be off.
+const REACH: [f32; 2] = [2.0 * (CELL - 1) as f32 - 0.05, 2.0 * (BLOCK + CELL - 1) as f32 - 0.05];
+
 /// Level of the texture that holds the spans of large blocks; level 1 holds nothing.
 const LARGE_LEVEL: i32 = 2;
+
+/// How many samples of a ray are looked up at once.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Stretches {
+    /// By the span of a block, and of a large one: a multiple of the former.
+    pub(super) samples: [u32; 2],
+    /// From the first sample to the middle of what is looked at, in steps.
+    pub(super) middles: [f32; 2],
+}
+
+impl Stretches {
+    /// For samples `step` apart, each of which looks at `back` steps before it as well; `None` if a span is good for none.
+    pub(super) fn new(step: f32, back: u32) -> Option<Self> {
+        let [short, long] = REACH.map(|reach| ((reach / step) as u32 + 1).saturating_sub(back));
+        if short == 0 {
+            return None;
+        }
+        let samples = [short, (long / short).max(1) * short];
+        Some(Self { samples, middles: samples.map(|n| (n as f32 - 1.0 - back as f32) / 2.0) })
+    }
+}
 
 /// Spans of a volume's blocks, on the host and on the device.
 #[derive(Debug)]
 pub(super) struct Occupancy {
     /// Blocks, a multiple of [`LARGE`].
     blocks: [u32; 3],
-    /// Of every tap of any position `p` in the block, `8 b <= p < 8 b + 8`.
+    /// Of samples `8 b - 4` up to `8 b + 11`.
     spans: Vec<Span>,
     whole: Span,
     texture: Option<glow::Texture>,
@@ -63,12 +91,12 @@ impl Occupancy {
         }
     }
 
-    /// A block's taps lie in its own cells and, as a tap may be one sample further, in the next.
+    /// Four cells along each side make up the span of a block: its own and one about it.
     fn join_cell(&mut self, cell: [u32; 3], span: Span) {
         self.whole = self.whole.joined(span);
-        let blocks = cell.map(|c| {
-            let own = c / 2;
-            own.saturating_sub(u32::from(c.is_multiple_of(2)))..own + 1
+        let blocks: [_; 3] = std::array::from_fn(|i| {
+            let last = cell[i].div_ceil(2);
+            last.saturating_sub(1)..(last + 1).min(self.blocks[i])
         });
         for z in blocks[2].clone() {
             for y in blocks[1].clone() {
@@ -80,16 +108,22 @@ impl Occupancy {
         }
     }
 
+    /// Of every large block's blocks and one about them: samples `32 b - 12` up to `32 b + 43`.
     fn large(&self) -> Vec<Span> {
-        let [nx, ny, _] = self.blocks.map(|n| n as usize);
-        let large = self.blocks.map(|n| (n / LARGE) as usize);
-        let edge = LARGE as usize;
-        let mut spans = vec![Span::NONE; large.iter().product()];
-        for (row, row_spans) in self.spans.chunks_exact(nx).enumerate() {
-            let (y, z) = (row % ny, row / ny);
-            let into = &mut spans[large[0] * (y / edge + large[1] * (z / edge))..][..large[0]];
-            for (into, spans) in into.iter_mut().zip(row_spans.chunks_exact(edge)) {
-                *into = spans.iter().fold(*into, |all, span| all.joined(*span));
+        let large = self.blocks.map(|n| n / LARGE);
+        let mut spans = Vec::with_capacity(large.iter().map(|n| *n as usize).product());
+        let about = |b: u32, axis: usize| (b * LARGE).saturating_sub(1)..((b + 1) * LARGE + 1).min(self.blocks[axis]);
+        for z in 0..large[2] {
+            for y in 0..large[1] {
+                for x in 0..large[0] {
+                    let rows = about(z, 2).flat_map(|z| about(y, 1).map(move |y| (z, y)));
+                    let joined = rows.flat_map(|(z, y)| {
+                        let row = self.blocks[0] as usize * (y as usize + self.blocks[1] as usize * z as usize);
+                        let columns = about(x, 0);
+                        &self.spans[row + columns.start as usize..row + columns.end as usize]
+                    });
+                    spans.push(joined.fold(Span::NONE, |all, span| all.joined(*span)));
+                }
             }
         }
         spans
@@ -153,7 +187,7 @@ fn pairs(format: SampleFormat, spans: &[Span]) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    /// Every tap of every position of a block is in its span, and of a large block in its.
+    /// Every tap of a stretch is in the span of the block in which its middle lies, whatever its direction.
     #[test]
     fn spans_hold_every_tap() {
         let len = [45u32, 21, 9];
@@ -166,20 +200,44 @@ mod tests {
             occupancy.join_cell([i % nx, i / nx % ny, i / (nx * ny) % nz], *cell);
         }
         assert_eq!(occupancy.blocks, [8, 4, 4]);
-        let (large, most) = (occupancy.large(), values.iter().max().map(|v| f32::from(*v)));
-        assert_eq!(Some(occupancy.whole().hi), most);
+        assert_eq!(Some(occupancy.whole().hi), values.iter().max().map(|v| f32::from(*v)));
+        let large = occupancy.large();
         let holds = |span: Span, v: u16| span.lo <= f32::from(v) && f32::from(v) <= span.hi;
-        for (i, v) in values.iter().enumerate() {
-            let i = i as u32;
-            let at = [i % len[0], i / len[0] % len[1], i / (len[0] * len[1])];
-            // The block of the sample's own position and of those just below it, whose second tap it is.
-            for back in 0..8u32 {
-                let p: [u32; 3] = std::array::from_fn(|k| at[k].saturating_sub(back >> k & 1));
-                let of = |edge: u32, blocks: [u32; 3]| p[0] / edge + blocks[0] * (p[1] / edge + blocks[1] * (p[2] / edge));
-                assert!(holds(occupancy.spans[of(8, occupancy.blocks) as usize], *v), "{at:?}");
-                assert!(holds(large[of(32, occupancy.blocks.map(|n| n / 4)) as usize], *v), "{at:?}");
+        for (level, spans, edge) in [(0, &occupancy.spans, BLOCK), (1, &large, BLOCK * LARGE)] {
+            let blocks = occupancy.blocks.map(|n| n * BLOCK / edge);
+            for (i, span) in spans.iter().enumerate() {
+                let i = i as u32;
+                let block = [i % blocks[0], i / blocks[0] % blocks[1], i / (blocks[0] * blocks[1])];
+                // From the first tap of what ends at the block's start to the second of what begins at its end.
+                let taps = |k: usize| {
+                    let first = ((block[k] * edge) as f32 - REACH[level] / 2.0).floor().max(0.0) as u32;
+                    let last = (((block[k] + 1) * edge) as f32 + REACH[level] / 2.0).floor() as u32 + 1;
+                    first..(last + 1).min(len[k])
+                };
+                for z in taps(2) {
+                    for y in taps(1) {
+                        assert!(taps(0).all(|x| holds(*span, values[(x + len[0] * (y + len[1] * z)) as usize])), "{block:?}");
+                    }
+                }
             }
         }
+    }
+
+    #[test]
+    fn stretches_stay_within_reach() {
+        for step in [0.1f32, 0.4, 0.8, 1.3, 2.0, 3.1, 5.0, 5.9] {
+            for back in [0, 1] {
+                let stretches = Stretches::new(step, back).expect("stretches");
+                let [short, long] = stretches.samples;
+                assert!(long.is_multiple_of(short) && long >= short);
+                for i in 0..2 {
+                    let length = (stretches.samples[i] - 1 + back) as f32 * step;
+                    assert!(length <= REACH[i] && (stretches.middles[i] + back as f32) * step == length / 2.0, "{step} {back}");
+                }
+            }
+        }
+        assert_eq!(Stretches::new(0.8, 0).map(|s| s.samples), Some([8, 24]));
+        assert_eq!(Stretches::new(7.0, 1), None);
     }
 
     #[test]

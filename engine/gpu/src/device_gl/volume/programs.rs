@@ -31,6 +31,11 @@ impl Mode {
         }
     }
 
+    /// Steps before a sample that taking it may look at. Those of labels are looked at only if the sample itself is none of nothing.
+    pub(super) fn looks_back(self) -> u32 {
+        u32::from(self == Self::Scalar(Rendering::Iso))
+    }
+
     /// Its definitions and its part of the kernel.
     fn part(self) -> (&'static str, &'static str) {
         match self {
@@ -40,7 +45,7 @@ impl Mode {
             Self::Scalar(Rendering::Average) => ("", AVERAGE),
             Self::Scalar(Rendering::Additive) => ("", ADDITIVE),
             Self::Scalar(Rendering::Translucent) => ("", TRANSLUCENT),
-            Self::Scalar(Rendering::Iso) => ("#define SEARCHED_BACK\n", ISO),
+            Self::Scalar(Rendering::Iso) => ("", ISO),
             Self::Labels { lit: true } => ("#define LIT\n", LABELS),
             Self::Labels { lit: false } => ("", LABELS),
         }

@@ -1,5 +1,6 @@
 //! What the programs of the volume pass are told of a layer.
 
+use super::occupancy::Stretches;
 use super::store::{Layout, Volume};
 use crate::api::VolumeLayer;
 use crate::rays::{DEPTH_STEPS, DepthRule, PerPixel, Rays};
@@ -49,6 +50,7 @@ pub(super) unsafe fn set(
     rays: &Rays,
     buffer: &DepthBuffer,
     volume: &Volume,
+    stretches: Option<Stretches>,
     drawn: CanvasSize,
 ) {
     let scale = Layout::of(volume.format).scale;
@@ -69,6 +71,10 @@ pub(super) unsafe fn set(
         gl.uniform_4_f32(at("depth_buffer").as_ref(), buffer.offset, buffer.factor, buffer.near, buffer.far);
         gl.uniform_1_u32(at("perspective").as_ref(), rays.depth.perspective.into());
         set_mode(gl, program, layer, volume, scale);
+        if let Some(Stretches { samples: [short, long], middles: [near, far] }) = stretches {
+            gl.uniform_2_i32(at("stretches").as_ref(), short as i32, long as i32);
+            gl.uniform_2_f32(at("middles").as_ref(), near, far);
+        }
         if let Some(slab) = &layer.slab {
             let length = slab.normal.iter().map(|n| n * n).sum::<f64>().sqrt();
             let [z, y, x] = slab.position.map(|p| p as f32);
