@@ -22,9 +22,13 @@ use occupancy::Stretches;
 use programs::{Filter, Mode, Programs, Variant};
 use store::{Store, Volume};
 use targets::{Depths, Smaller};
+use uniforms::Marching;
 
 /// Work group of the kernels.
 const GROUP: u32 = 8;
+
+/// Least step along a ray, voxels: with less, the device would be busy for seconds.
+const LEAST_STEP: f32 = 1.0 / 64.0;
 
 /// Texture units of the samples and of their spans.
 const SAMPLES: u32 = 0;
@@ -102,8 +106,9 @@ impl Volumes {
                 far = Some(buffer.far);
             }
             let mode = Mode::of(layer);
-            let stretches = Stretches::new(layer.sample_step, mode.looks_back())
-                .filter(|_| self.skip && layer.slab.is_none() && may_skip(mode, volume));
+            let step = if layer.sample_step > 0.0 { layer.sample_step.max(LEAST_STEP) } else { 1.0 };
+            let stretches =
+                Stretches::new(step, mode.looks_back()).filter(|_| self.skip && layer.slab.is_none() && may_skip(mode, volume));
             let variant = Variant {
                 mode,
                 filter: filter(layer, volume, self.coarse_filter),
@@ -124,7 +129,13 @@ impl Volumes {
                 gl.bind_texture(glow::TEXTURE_3D, Some(volume.texture));
                 gl.use_program(Some(program));
                 set_layer_uniforms(gl, program, &layer.coloring, layer.opacity, Rule::of(layer.blending, i == 0));
-                uniforms::set(gl, program, layer, &rays, &buffer, volume, stretches, picture.size);
+                uniforms::set(
+                    gl,
+                    program,
+                    layer,
+                    volume,
+                    &Marching { rays: &rays, buffer: &buffer, step, stretches, drawn: picture.size },
+                );
                 gl.dispatch_compute(width.div_ceil(GROUP), height.div_ceil(GROUP), 1);
                 gl.memory_barrier(glow::SHADER_IMAGE_ACCESS_BARRIER_BIT);
             }

@@ -56,6 +56,7 @@ impl Depths {
         };
         // SAFETY: the caller has the context bound; texture and framebuffer are ours.
         unsafe {
+            gl.memory_barrier(glow::FRAMEBUFFER_BARRIER_BIT);
             gl.bind_framebuffer(glow::FRAMEBUFFER, Some(depths.framebuffer));
             gl.clear_buffer_f32_slice(glow::COLOR, 0, &[far, 0.0, 0.0, 0.0]);
             gl.bind_image_texture(UNIT, Some(depths.texture), 0, false, 0, glow::READ_WRITE, glow::R32F);

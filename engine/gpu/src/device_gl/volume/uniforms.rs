@@ -13,6 +13,9 @@ const FILTER_ERROR: f32 = 1.0 / 128.0;
 /// Part of an integer by which the texture unit may miss it where all taps have it.
 const INTEGER_ERROR: f32 = 3e-7;
 
+/// Most samples across a slab: beyond, it reaches far past any volume.
+const MOST_SLAB_STEPS: i32 = 1 << 16;
+
 /// Below the threshold by this, a sample of an iso surface ends no step that is searched; as the texture holds values.
 const ISO_REACH: f32 = 0.2;
 
@@ -39,6 +42,18 @@ impl DepthBuffer {
     }
 }
 
+/// Where the rays of a layer go.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Marching<'a> {
+    pub(super) rays: &'a Rays,
+    pub(super) buffer: &'a DepthBuffer,
+    /// Between samples, voxels; more than 0.
+    pub(super) step: f32,
+    /// `None` if every sample is taken.
+    pub(super) stretches: Option<Stretches>,
+    pub(super) drawn: CanvasSize,
+}
+
 /// Sets all but what `layer.glsl` asks for. A name that the program lacks has no location and is ignored.
 ///
 /// # Safety
@@ -47,12 +62,10 @@ pub(super) unsafe fn set(
     gl: &glow::Context,
     program: glow::Program,
     layer: &VolumeLayer,
-    rays: &Rays,
-    buffer: &DepthBuffer,
     volume: &Volume,
-    stretches: Option<Stretches>,
-    drawn: CanvasSize,
+    marching: &Marching<'_>,
 ) {
+    let Marching { rays, buffer, step, stretches, drawn } = *marching;
     let scale = Layout::of(volume.format).scale;
     let inverse_size = volume.fold.size().map(|n| 1.0 / n as f32);
     let (first, [x, y, z]) = (rays.depth.first as f32, rays.depth.change.map(|c| c as f32));
@@ -64,7 +77,7 @@ pub(super) unsafe fn set(
         gl.uniform_3_f32_slice(at("direction").as_ref(), &per_pixel(&rays.direction));
         gl.uniform_1_f32(at("near").as_ref(), (rays.near as f32).max(f32::MIN));
         gl.uniform_3_f32_slice(at("len").as_ref(), &rays.len.map(|n| n as f32));
-        gl.uniform_1_f32(at("sample_step").as_ref(), layer.sample_step);
+        gl.uniform_1_f32(at("sample_step").as_ref(), step);
         gl.uniform_3_f32_slice(at("inverse_size").as_ref(), &inverse_size);
         gl.uniform_1_f32(at("scale").as_ref(), scale);
         gl.uniform_4_f32(at("view_depth").as_ref(), first, x, y, z);
@@ -81,7 +94,8 @@ pub(super) unsafe fn set(
             gl.uniform_3_f32(at("slab_position").as_ref(), x, y, z);
             let [z, y, x] = slab.normal.map(|n| (n / length) as f32);
             gl.uniform_3_f32(at("slab_normal").as_ref(), x, y, z);
-            gl.uniform_1_i32(at("slab_steps").as_ref(), (slab.thickness as f32 / layer.sample_step + 0.5) as i32);
+            let steps = (slab.thickness as f32 / step + 0.5) as i32;
+            gl.uniform_1_i32(at("slab_steps").as_ref(), steps.min(MOST_SLAB_STEPS));
         }
         if volume.fold.is_folded() {
             let fold = &volume.fold;
