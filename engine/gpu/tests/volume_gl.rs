@@ -119,7 +119,7 @@ fn labels_are_surfaces() {
     let mut device = gl_with(GlOptions::default());
     let volume = Volume::u16(1, SHAPE, |x, y, z| {
         let cell = (x / 9 + 5 * (y / 8) + 25 * (z / 7)) as u16;
-        if (x % 9).min(y % 8).min(z % 7) < 2 || cell % 3 == 0 { 0 } else { 3 * cell }
+        if (x % 9).min(y % 8).min(z % 7) < 2 || cell.is_multiple_of(3) { 0 } else { 3 * cell }
     });
     volume.upload(&mut device);
     for rendering in [Rendering::Iso, Rendering::Translucent] {

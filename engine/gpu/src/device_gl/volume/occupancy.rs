@@ -230,9 +230,9 @@ mod tests {
                 let stretches = Stretches::new(step, back).expect("stretches");
                 let [short, long] = stretches.samples;
                 assert!(long.is_multiple_of(short) && long >= short);
-                for i in 0..2 {
-                    let length = (stretches.samples[i] - 1 + back) as f32 * step;
-                    assert!(length <= REACH[i] && (stretches.middles[i] + back as f32) * step == length / 2.0, "{step} {back}");
+                for (reach, (samples, middle)) in REACH.into_iter().zip(stretches.samples.into_iter().zip(stretches.middles)) {
+                    let length = (samples - 1 + back) as f32 * step;
+                    assert!(length <= reach && (middle + back as f32) * step == length / 2.0, "{step} {back}");
                 }
             }
         }
