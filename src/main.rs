@@ -15,6 +15,7 @@ fn main() -> ExitCode {
     let result = match cli::Cli::parse().command {
         cli::Command::Serve(args) => cli::serve::run(args),
         cli::Command::Info(args) => cli::info::run(&args),
+        cli::Command::Render(args) => cli::render::run(&args),
         cli::Command::Demo(args) => cli::demo::run(&args),
         cli::Command::Doctor(args) => cli::doctor::run(args),
     };

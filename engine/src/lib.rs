@@ -1,7 +1,7 @@
 //! The engine, from an intent to an encoded frame: the one place that sees all of core, store, gpu and runtime.
 //!
 //! An [`Engine`] holds what sessions share (the loader with its cache, the choice of device); a [`Session`] is one scene with its
-//! ledger, its control, render and encode threads. No statics, no sockets, no environment.
+//! ledger, its control, render and encode threads; [`scene_file`] draws single pictures without any of that. No statics, no sockets, no environment.
 
 pub mod api;
 mod control_thread;
@@ -11,6 +11,7 @@ mod load;
 pub mod machine;
 mod outputs;
 mod plate;
+pub mod scene_file;
 mod session;
 #[cfg(feature = "testing")]
 pub mod testing;

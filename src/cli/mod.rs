@@ -5,6 +5,7 @@ pub(crate) mod doctor;
 pub(crate) mod info;
 mod limits;
 pub(crate) mod places;
+pub(crate) mod render;
 pub(crate) mod select;
 pub(crate) mod serve;
 
@@ -27,6 +28,8 @@ pub(crate) enum Command {
     Serve(serve::Args),
     /// Say what an image holds, without reading pixels
     Info(info::Args),
+    /// Draw a scene description to a PNG file
+    Render(render::Args),
     /// Make test images
     Demo(demo::Args),
     /// Say what this machine can do and what would be chosen

@@ -43,6 +43,9 @@ pub struct SlicePlane {
     pub y: SampleAxis,
 }
 
+/// Widest [`SliceLayer::contour`].
+pub const MOST_CONTOUR: u32 = 32;
+
 /// One layer of a slice pass.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SliceLayer {
@@ -54,7 +57,8 @@ pub struct SliceLayer {
     pub interpolation: Interpolation,
     /// Values to colours.
     pub coloring: Coloring,
-    /// Of labels: only samples within this many of another key are drawn, counted along rows and columns; 0 draws all.
+    /// Of labels: only samples are drawn that have a smaller key within so many samples, counted along rows and columns, or a greater one
+    /// next to them; 0 draws all, more than [`MOST_CONTOUR`] is as that. (What napari's `contour` draws.)
     pub contour: u32,
     /// 0..1.
     pub opacity: f32,

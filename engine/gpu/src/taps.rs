@@ -3,48 +3,108 @@
 //! The conventions are those of `golden/reference/README.md` "World and pixels" and "Scalar -> colour". Doing this part in one
 //! place, in `f64`, is what makes the devices' pictures equal.
 
-use crate::api::{SampleAxis, SlicePass};
-use nc_core::data::{Interpolation, TILE};
+use crate::api::{MOST_CONTOUR, SampleAxis, SliceLayer, SlicePass};
+use nc_core::data::{Coloring, Interpolation, TILE};
 use std::ops::Range;
 
-/// What one pixel reads along one axis: `first + (second - first) * weight`.
+/// Samples that a filter weighs along an axis, at most.
+pub(crate) const WEIGHTS: usize = 4;
+
+/// How the samples about a pixel become its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Filter {
+    /// The nearest one.
+    Nearest,
+    /// Two along each axis: `a + (b - a) * weight`, down the columns first.
+    Linear,
+    /// Up to four along each axis: the sum of weight times sample in their order, down the columns first.
+    Cubic,
+    /// The nearest key; 0 unless a smaller one lies within so many samples, counted along rows and columns, or a greater one next to
+    /// it. At least 1 and at most [`MOST_CONTOUR`].
+    Contour(u32),
+}
+
+impl Filter {
+    pub(crate) fn of(layer: &SliceLayer) -> Self {
+        match (&layer.coloring, layer.interpolation, layer.contour) {
+            (Coloring::Labels(_), _, 1..) => Self::Contour(layer.contour.min(MOST_CONTOUR)),
+            (Coloring::Labels(_), _, 0) | (_, Interpolation::Nearest, _) => Self::Nearest,
+            (_, Interpolation::Linear, _) => Self::Linear,
+            (_, Interpolation::Cubic, _) => Self::Cubic,
+        }
+    }
+}
+
+/// What one pixel reads along one axis: neighbouring samples, of no more than two tiles.
 #[derive(Debug, Clone, Copy, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
 pub(crate) struct Tap {
-    /// Sample index.
+    /// First sample.
     pub(crate) first: u32,
-    /// `first`, or the sample after it.
-    pub(crate) second: u32,
-    /// 0 up to 1.
-    pub(crate) weight: f32,
+    /// Last sample.
+    pub(crate) last: u32,
+    /// The one that a [`Filter::Contour`] is about; else `first`.
+    pub(crate) at: u32,
+    /// Of the samples from `first` on; 0 behind `last`.
+    pub(crate) weights: [f32; WEIGHTS],
 }
 
 impl Tap {
-    /// Both samples' tiles along the axis.
+    /// The first and the last sample's tile along the axis.
     pub(crate) fn tiles(self) -> (u32, u32) {
-        (self.first / TILE, self.second / TILE)
+        (self.first / TILE, self.last / TILE)
     }
 
-    fn at(u: f64, len: u32, interpolation: Interpolation) -> Self {
+    /// Of the same samples, about another of them.
+    pub(crate) fn about(self, at: u32) -> Self {
+        Self { at, ..self }
+    }
+
+    fn at(u: f64, len: u32, filter: Filter) -> Self {
         let inside = |i: i64| i.clamp(0, i64::from(len) - 1) as u32;
-        match interpolation {
-            Interpolation::Nearest => {
-                let first = inside(floor(u + 0.5));
-                Self { first, second: first, weight: 0.0 }
-            }
-            Interpolation::Linear | Interpolation::Cubic => {
+        let one = |at: u32| Self { first: at, last: at, at, weights: [1.0, 0.0, 0.0, 0.0] };
+        match filter {
+            Filter::Nearest => one(inside(floor(u + 0.5))),
+            Filter::Linear => {
                 let floor = floor(u);
                 let weight = (u - floor as f64) as f32;
-                let (first, second) = (inside(floor), inside(floor.saturating_add(1)));
+                let (first, last) = (inside(floor), inside(floor.saturating_add(1)));
                 // A tap of no weight is not needed, so it must neither be waited for nor let a NaN in; at the edges there is none.
-                if weight == 0.0 || first == second {
-                    Self { first, second: first, weight: 0.0 }
+                if weight == 0.0 || first == last {
+                    one(first)
                 } else {
-                    Self { first, second, weight }
+                    Self { first, last, at: first, weights: [1.0 - weight, weight, 0.0, 0.0] }
                 }
+            }
+            Filter::Cubic => {
+                let floor = floor(u);
+                let sample = |k: usize| inside(floor.saturating_add(k as i64 - 1));
+                let (first, last) = (sample(0), sample(WEIGHTS - 1));
+                // Samples beyond an edge are the edge's, so it has their weight too.
+                let mut weights = [0.0; WEIGHTS];
+                for (k, weight) in cubic(u - floor as f64).into_iter().enumerate() {
+                    weights[(sample(k) - first) as usize] += weight;
+                }
+                Self { first, last, at: first, weights: weights.map(|w| w as f32) }
+            }
+            Filter::Contour(reach) => {
+                let at = inside(floor(u + 0.5));
+                Self { first: at.saturating_sub(reach), last: at.saturating_add(reach).min(len - 1), ..one(at) }
             }
         }
     }
+}
+
+/// Weights of the samples at -1, 0, 1 and 2 for a position between 0 and 1 (`golden/reference/README.md` "Scalar -> colour"). Their sum is
+/// a little more than 1, as vispy's is.
+fn cubic(position: f64) -> [f64; WEIGHTS] {
+    // How the weights' table is packed and unpacked there.
+    const OFFSET: f64 = 0.234_377_333_881_008_93;
+    let cube = |x: f64| x * x * x;
+    let weight = |x: f64| (cube(x + 2.0) - 4.0 * cube(x + 1.0) + 6.0 * cube(x) - 4.0 * cube(x - 1.0)) / 6.0;
+    let weights = [1.0 + position, position, 1.0 - position, 2.0 - position].map(weight);
+    let sum: f64 = weights.iter().sum();
+    weights.map(|w| (w / sum + OFFSET) * 256.0 / 255.0 - OFFSET)
 }
 
 /// The largest integer that is not above `u`, as near as there is one; 0 for NaN. `f64::floor` is a library call on x86-64's
@@ -90,10 +150,10 @@ impl PixelAxis {
     }
 
     /// What `pixels` read along `axis`, which they need not lie inside of.
-    pub(crate) fn taps(&self, pixels: Range<usize>, axis: SampleAxis, interpolation: Interpolation) -> Vec<Tap> {
+    pub(crate) fn taps(&self, pixels: Range<usize>, axis: SampleAxis, filter: Filter) -> Vec<Tap> {
         // An axis without samples covers nothing, but may be named as a stand-in.
         let len = axis.len.max(1);
-        pixels.map(|i| Tap::at(self.position(i, axis), len, interpolation)).collect()
+        pixels.map(|i| Tap::at(self.position(i, axis), len, filter)).collect()
     }
 }
 
@@ -106,15 +166,15 @@ mod tests {
         SampleAxis { len, scale, translate }
     }
 
-    fn taps(pixels: PixelAxis, axis: SampleAxis, interpolation: Interpolation) -> (Range<usize>, Vec<Tap>) {
+    fn taps(pixels: PixelAxis, axis: SampleAxis, filter: Filter) -> (Range<usize>, Vec<Tap>) {
         let covered = pixels.covered(axis);
-        (covered.clone(), pixels.taps(covered, axis, interpolation))
+        (covered.clone(), pixels.taps(covered, axis, filter))
     }
 
     #[test]
     fn pixel_centres_cover_half_a_sample_beyond_the_ends() {
         let pixels = PixelAxis { start: -2.0, extent: 8.0, pixels: 8 };
-        let (covered, taps) = taps(pixels, axis(4, 1.0, 0.5), Interpolation::Nearest);
+        let (covered, taps) = taps(pixels, axis(4, 1.0, 0.5), Filter::Nearest);
         assert_eq!(covered, 2..6);
         assert_eq!(taps.iter().map(|t| t.first).collect::<Vec<_>>(), [0, 1, 2, 3]);
     }
@@ -122,28 +182,46 @@ mod tests {
     #[test]
     fn linear_taps_stop_at_the_edges() {
         let pixels = PixelAxis { start: -0.5, extent: 2.0, pixels: 8 };
-        let (_, taps) = taps(pixels, axis(2, 1.0, 0.0), Interpolation::Linear);
-        let pairs: Vec<_> = taps.iter().map(|t| (t.first, t.second)).collect();
+        let (_, taps) = taps(pixels, axis(2, 1.0, 0.0), Filter::Linear);
+        let pairs: Vec<_> = taps.iter().map(|t| (t.first, t.last)).collect();
         assert_eq!(pairs, [(0, 0), (0, 0), (0, 1), (0, 1), (0, 1), (0, 1), (1, 1), (1, 1)]);
-        assert_eq!((taps[1].weight, taps[3].weight, taps[7].weight), (0.0, 0.375, 0.0));
+        assert_eq!((taps[1].weights[1], taps[3].weights[1], taps[7].weights[1]), (0.0, 0.375, 0.0));
     }
 
     #[test]
     fn a_flipped_axis_reads_backwards() {
         let pixels = PixelAxis { start: -2.5, extent: 3.0, pixels: 3 };
-        let (_, taps) = taps(pixels, axis(3, -1.0, 0.0), Interpolation::Nearest);
+        let (_, taps) = taps(pixels, axis(3, -1.0, 0.0), Filter::Nearest);
         assert_eq!(taps.iter().map(|t| t.first).collect::<Vec<_>>(), [2, 1, 0]);
+    }
+
+    /// Values from the formula, calculated elsewhere.
+    #[test]
+    fn cubic_taps_weigh_four_samples_and_the_edge_for_those_beyond() {
+        let pixels = PixelAxis { start: -0.25, extent: 2.0, pixels: 4 };
+        let (_, taps) = taps(pixels, axis(9, 1.0, 0.0), Filter::Cubic);
+        let near = |tap: &Tap, expected: [f32; 4]| {
+            assert!(tap.weights.iter().zip(expected).all(|(w, e)| (w - e).abs() < 1e-6), "{tap:?}");
+        };
+        assert_eq!(taps.iter().map(|t| (t.first, t.last)).collect::<Vec<_>>(), [(0, 2), (0, 2), (0, 3), (0, 3)]);
+        near(&taps[0], [0.905_367_7, 0.101_311_28, 0.000_919_13, 0.0]);
+        near(&taps[1], [0.503_799, 0.484_952_74, 0.018_846_3, 0.0]);
+        near(&taps[2], [0.101_311_28, 0.804_056_4, 0.101_311_28, 0.000_919_13]);
+        near(&taps[3], [0.018_846_3, 0.484_952_74, 0.484_952_74, 0.018_846_3]);
     }
 
     proptest! {
         #[test]
         fn any_axis_gives_taps_inside(start: f64, extent: f64, pixels in 0u32..40, len in 0u32..9, scale: f64, translate: f64) {
-            for interpolation in [Interpolation::Nearest, Interpolation::Linear] {
-                let (covered, taps) = taps(PixelAxis { start, extent, pixels }, axis(len, scale, translate), interpolation);
+            for filter in [Filter::Nearest, Filter::Linear, Filter::Cubic, Filter::Contour(1), Filter::Contour(MOST_CONTOUR)] {
+                let (covered, taps) = taps(PixelAxis { start, extent, pixels }, axis(len, scale, translate), filter);
                 prop_assert!(covered.end <= pixels as usize && covered.len() == taps.len());
                 for tap in taps {
-                    prop_assert!(tap.first <= tap.second && tap.second < len && tap.second - tap.first <= 1);
-                    prop_assert!((0.0..=1.0).contains(&tap.weight));
+                    prop_assert!(tap.first <= tap.at && tap.at <= tap.last && tap.last < len);
+                    prop_assert!(tap.tiles().1 - tap.tiles().0 <= 1);
+                    prop_assert!(tap.weights.iter().all(|w| (0.0..=1.02).contains(w)));
+                    let behind = (tap.last - tap.first + 1) as usize;
+                    prop_assert!(tap.weights.iter().skip(behind).all(|w| *w == 0.0));
                 }
             }
         }

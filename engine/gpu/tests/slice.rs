@@ -19,10 +19,11 @@ fn a_picture_from_tiles_is_the_picture_from_one_buffer() {
     let whole = Plane::u16(0, 600, 700, hash);
     let window = Plane::u16(1, 256, 256, |x, y| hash(x + 128, y + 192));
     assert_eq!((whole.tiles().len(), window.tiles().len()), (9, 1));
+    let keys = |x, y| [0, 3, 7, 1000][usize::from(hash(x / 9, y / 7)) % 4];
+    let (whole_keys, window_keys) = (Plane::u16(2, 600, 700, keys), Plane::u16(3, 256, 256, |x, y| keys(x + 128, y + 192)));
     for mut device in both() {
-        whole.upload(&mut *device);
-        window.upload(&mut *device);
-        for interpolation in [Interpolation::Nearest, Interpolation::Linear] {
+        [&whole, &window, &whole_keys, &window_keys].iter().for_each(|plane| plane.upload(&mut *device));
+        for interpolation in FILTERS {
             // Magnified, about 1:1, reduced, strongly reduced; inside of the window.
             for (view, size) in [
                 ((130.25, 200.0, 100.0, 50.0), (320, 160)),
@@ -35,6 +36,10 @@ fn a_picture_from_tiles_is_the_picture_from_one_buffer() {
                 let (a, b) = (draw(&mut *device, &from_tiles), draw(&mut *device, &from_one));
                 assert!(a == b, "{:?} {interpolation:?} {view:?}", device.info().kind);
                 assert!(a.iter().any(|p| p[0] > 200), "there is a picture");
+                // What a contour looks at beyond the view lies in the window, too.
+                let [a, b] = [whole_keys.at((0.0, 0.0), 1.0), window_keys.at((128.0, 192.0), 1.0)]
+                    .map(|plane| draw(&mut *device, &pass(size, view, vec![labels(plane, 1)])));
+                assert!(a == b, "labels: {:?} {view:?}", device.info().kind);
             }
         }
     }
@@ -45,7 +50,7 @@ fn panning_by_whole_pixels_shifts_the_picture() {
     let plane = Plane::u16(0, 400, 300, hash);
     for mut device in both() {
         plane.upload(&mut *device);
-        for (interpolation, tolerance) in [(Interpolation::Nearest, 0), (Interpolation::Linear, 1)] {
+        for (interpolation, tolerance) in FILTERS.into_iter().zip([0, 1, 1]) {
             let (w, h, pixel) = (120, 80, 0.6);
             let at = |dx: u32, dy: u32| {
                 let (left, bottom) = (100.1 + f64::from(dx) * pixel, 90.2 + f64::from(dy) * pixel);
@@ -132,8 +137,13 @@ fn a_filter_needs_all_its_tiles() {
         let (key, tile) = plane.tiles().remove(0);
         device.upload(key, &tile).expect("room");
         let layer = |interpolation| vec![gray(vec![plane.at((0.0, 0.0), 1.0)], interpolation, 255.0)];
-        let mut last = |interpolation| draw(&mut *device, &pass((4, 4), (251.75, 0.0, 4.0, 4.0), layer(interpolation)))[3][0];
-        assert_eq!((last(Interpolation::Nearest), last(Interpolation::Linear)), (255, 0));
+        let mut last = |left, layers: Vec<SliceLayer>| draw(&mut *device, &pass((4, 4), (left, 0.0, 4.0, 4.0), layers))[3][0] > 0;
+        let mut filtered = |left| FILTERS.map(|interpolation| last(left, layer(interpolation)));
+        assert_eq!(filtered(251.75), [true, false, false]);
+        // A cubic filter reads one more.
+        assert_eq!((filtered(250.75), filtered(249.75)), ([true, true, false], [true; 3]));
+        let mut contour = |left, reach| last(left, vec![labels(plane.at((0.0, 0.0), 1.0), reach)]);
+        assert!(contour(250.75, 0) && !contour(250.75, 3), "nothing of one key is a contour, but the next tile may hold another");
     }
 }
 
@@ -170,6 +180,38 @@ fn requests_that_do_not_fit_are_refused() {
     }
 }
 
+/// napari's rule, sample by sample: see [`SliceLayer::contour`].
+#[test]
+fn contours_are_drawn_along_smaller_keys_and_beside_greater_ones() {
+    let (width, height) = (300i64, 280i64);
+    let key = |x: i64, y: i64| [0, 1, 2, 9][usize::from(hash(x as u32 / 13, y as u32 / 11)) % 4];
+    let plane = Plane::u16(0, width as u32, height as u32, |x, y| key(i64::from(x), i64::from(y)));
+    let colors = LabelColors::default();
+    for mut device in both() {
+        plane.upload(&mut *device);
+        for contour in [1u32, 2, 5, MOST_CONTOUR + 9] {
+            let reach = i64::from(contour.min(MOST_CONTOUR));
+            let whole = pass((300, 280), (-0.5, -0.5, 300.0, 280.0), vec![labels(plane.at((0.0, 0.0), 1.0), contour)]);
+            let picture = draw(&mut *device, &whole);
+            for (x, y) in
+                (0..height).flat_map(|y| (0..width).map(move |x| (x, y))).filter(|(x, y)| reach < 9 || (x + 7 * y) % 61 == 0)
+            {
+                let near = |distance: i64| {
+                    let rows = (y - distance).max(0)..=(y + distance).min(height - 1);
+                    rows.flat_map(move |j| {
+                        let across = distance - (j - y).abs();
+                        ((x - across).max(0)..=(x + across).min(width - 1)).map(move |i| key(i, j))
+                    })
+                };
+                let drawn = near(reach).any(|k| k < key(x, y)) || near(1).any(|k| k > key(x, y));
+                let [r, g, b, _] = colors.color(if drawn { key(x, y) } else { 0 });
+                let at = picture[((height - 1 - y) * width + x) as usize];
+                assert_eq!(at, [r, g, b, 255], "{:?}, contour {contour}, sample {x} {y}", device.info().kind);
+            }
+        }
+    }
+}
+
 /// Any samples, views and layers; a few planes of different formats and sizes, some tiles missing.
 #[derive(Debug)]
 struct AnyScene {
@@ -188,10 +230,15 @@ fn any_layer() -> impl Strategy<Value = SliceLayer> {
             if flipped { SampleAxis { len, scale: -scale, translate: end } } else { SampleAxis { len, scale, translate: start } }
         })
     };
-    let plane = (0..SIZES.len() * 3).prop_flat_map(move |number| {
-        let (width, height) = SIZES[number % SIZES.len()];
-        (axis(width), axis(height)).prop_map(move |(x, y)| SlicePlane { key: key(number as u32), x, y })
-    });
+    let plane = move |numbers: usize| {
+        (0..numbers).prop_flat_map(move |number| {
+            let (width, height) = SIZES[number % SIZES.len()];
+            (axis(width), axis(height)).prop_map(move |(x, y)| SlicePlane { key: key(number as u32), x, y })
+        })
+    };
+    // Keys are integers, and those planes come first.
+    let labels = (prop::collection::vec(plane(SIZES.len() * 2), 1..4), 0u32..5)
+        .prop_map(|(planes, contour)| (planes, Coloring::Labels(LabelColors::default().into()), contour));
     let map = prop::sample::select(colormap::names().to_vec()).prop_map(|name| colormap::named(name).expect("a map"));
     let blending = prop::sample::select(vec![
         Blending::Opaque,
@@ -201,21 +248,20 @@ fn any_layer() -> impl Strategy<Value = SliceLayer> {
         Blending::Minimum,
         Blending::Multiplicative,
     ]);
-    (
-        prop::collection::vec(plane, 1..4),
-        any::<bool>(),
-        (-20.0f32..100.0, 1.0f32..200.0, prop_oneof![Just(1.0f32), 0.2f32..3.0], map),
-        prop_oneof![Just(1.0f32), 0.0f32..1.0],
-        blending,
-    )
-        .prop_map(|(planes, linear, (lo, extent, gamma, table), opacity, blending)| SliceLayer {
+    let transfer = (-20.0f32..100.0, 1.0f32..200.0, prop_oneof![Just(1.0f32), 0.2f32..3.0], map)
+        .prop_map(|(lo, extent, gamma, table)| Coloring::Scalar(Transfer { limits: (lo, lo + extent), gamma, table }));
+    let image = (prop::collection::vec(plane(SIZES.len() * 3), 1..4), transfer).prop_map(|(planes, scale)| (planes, scale, 0));
+    let filter = prop::sample::select(FILTERS.to_vec());
+    (prop_oneof![3 => image, 1 => labels], filter, prop_oneof![Just(1.0f32), 0.0f32..1.0], blending).prop_map(
+        |((planes, coloring, contour), interpolation, opacity, blending)| SliceLayer {
             planes,
-            interpolation: if linear { Interpolation::Linear } else { Interpolation::Nearest },
-            coloring: Coloring::Scalar(Transfer { limits: (lo, lo + extent), gamma, table }),
-            contour: 0,
+            interpolation,
+            coloring,
+            contour,
             opacity,
             blending,
-        })
+        },
+    )
 }
 
 fn any_scene() -> impl Strategy<Value = AnyScene> {

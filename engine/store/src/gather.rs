@@ -163,6 +163,15 @@ impl Window {
     }
 }
 
+/// Elements of `dtype`, one after the other, as numbers.
+pub(crate) fn as_f32(dtype: DType, elements: &[u8]) -> Vec<f32> {
+    let count = elements.len() / dtype.size();
+    let mut out = vec![0.0; count];
+    let all = Patch { base: 0, row_stride: 1, col_stride: 1, width: count, rows: 0..1, cols: 0..count };
+    all.copy_as_f32(dtype, elements, &mut out);
+    out
+}
+
 /// Rows and columns of a plane (the lengths of its two axes).
 fn plane_size(image: &Image, plane: &PlaneKey) -> Option<(u64, u64)> {
     image.has(plane).then(|| {

@@ -12,6 +12,7 @@ pub mod browse;
 mod cache;
 mod codec;
 mod demo;
+mod elements;
 mod gather;
 mod image;
 mod loader;
@@ -27,6 +28,7 @@ pub mod write;
 mod zarr;
 
 pub use demo::{LARGEST_CHUNK, LONGEST_AXIS, MOST_EXPOSURES, Recipe, RecipeError, demo};
+pub use elements::{label_keys, samples};
 pub use image::{Chunk, ChunkData, ChunkSource, Image, IndexKey, Locate, Part, ReadError, ReadErrorKind, Shape};
 pub use loader::{
     Arrival, Class, ClassLoad, Clock, Edge, Fault, Goal, Loader, LoaderConfig, LoaderHandle, LoaderStats, Outlook, Overview,

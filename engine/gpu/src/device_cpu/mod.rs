@@ -1,9 +1,11 @@
 //! The cpu device: the passes in plain Rust, SIMD and threads. No driver; the default where there is no GPU, and the
 //! reference that the gl device is compared with.
 //!
-//! Lives here: tile residency (`store`), what a row of a layer is made of (`plan`), the kernels, palettes, volumes with all that they
-//! need (`volume`), the frame ring. The picture is kept bottom row first, as the encoder wants it.
+//! Lives here: tile residency (`store`), what a row of a layer is made of (`plan`, `gather`, `contour`), the kernels, palettes, volumes with
+//! all that they need (`volume`), the frame ring. The picture is kept bottom row first, as the encoder wants it.
 
+mod contour;
+mod gather;
 mod kernels;
 mod palette;
 mod plan;

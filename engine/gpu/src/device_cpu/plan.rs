@@ -4,13 +4,15 @@
 //! one gathered row, that row is filtered horizontally, the values are shaded. After the first step tiles no longer exist, so a
 //! picture from tiles has the bits of a picture from one buffer.
 
-use super::kernels::{self, RowTaps, Sample};
+use super::contour::Contour;
+use super::gather::{RowTiles, Sources};
+use super::kernels::{self, RowTaps};
 use super::palette::Shading;
 use super::store::{PlaneTiles, TileStore};
 use crate::api::{SliceLayer, SlicePass, SlicePlane};
 use crate::isa::Isa;
-use crate::taps::{PixelAxis, Tap};
-use nc_core::data::{Interpolation, Samples, TILE, Tile};
+use crate::taps::{Filter, PixelAxis, Tap};
+use nc_core::data::TILE;
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -20,7 +22,7 @@ const DENSE: usize = 3;
 /// A layer, ready to draw its rows. Shared by the threads of a draw.
 pub(super) struct LayerPlan<'a> {
     isa: Isa,
-    interpolation: Interpolation,
+    filter: Filter,
     shading: Shading<'a>,
     columns: PixelAxis,
     rows: PixelAxis,
@@ -45,16 +47,8 @@ struct PlaneTaps {
     rows: Vec<Tap>,
 }
 
-/// The sample columns that a gathered row holds.
-enum Sources {
-    /// All from this one on.
-    From(u32),
-    /// These, rising.
-    List(Vec<u32>),
-}
-
 impl PlaneTaps {
-    fn new(columns: &[Tap], rows: Vec<Tap>) -> Self {
+    fn new(filter: Filter, columns: &[Tap], rows: Vec<Tap>) -> Self {
         let mut groups: Vec<(Range<usize>, (u32, u32))> = Vec::new();
         for (i, tap) in columns.iter().enumerate() {
             match groups.last_mut() {
@@ -63,19 +57,24 @@ impl PlaneTaps {
             }
         }
         let start = columns.iter().map(|t| t.first).min().unwrap_or(0);
-        let end = columns.iter().map(|t| t.second + 1).max().unwrap_or(0);
+        let end = columns.iter().map(|t| t.last + 1).max().unwrap_or(0);
         let span = (end - start.min(end)) as usize;
-        if span <= DENSE * columns.len() {
-            let taps = columns.iter().map(|t| Tap { first: t.first - start, second: t.second - start, ..*t });
-            return Self { columns: RowTaps::new(taps, span), sources: Sources::From(start), groups, rows };
+        // A contour looks at neighbours, so these must lie beside each other.
+        if span <= DENSE * columns.len() || matches!(filter, Filter::Contour(_)) {
+            let taps = moved(columns, |sample| sample - start);
+            return Self { columns: RowTaps::new(filter, &taps, span), sources: Sources::From(start), groups, rows };
         }
-        let mut list: Vec<u32> = columns.iter().flat_map(|t| [t.first, t.second]).collect();
+        let mut list: Vec<u32> = columns.iter().flat_map(|t| t.first..=t.last).collect();
         list.sort_unstable();
         list.dedup();
-        let index = |sample: u32| list.partition_point(|s| *s < sample) as u32;
-        let taps: Vec<_> = columns.iter().map(|t| Tap { first: index(t.first), second: index(t.second), ..*t }).collect();
-        Self { columns: RowTaps::new(taps.into_iter(), list.len()), sources: Sources::List(list), groups, rows }
+        let taps = moved(columns, |sample| list.partition_point(|s| *s < sample) as u32);
+        Self { columns: RowTaps::new(filter, &taps, list.len()), sources: Sources::List(list), groups, rows }
     }
+}
+
+/// Taps of samples that got other numbers.
+fn moved(taps: &[Tap], to: impl Fn(u32) -> u32) -> Vec<Tap> {
+    taps.iter().map(|t| Tap { first: to(t.first), last: to(t.last), at: to(t.at), ..*t }).collect()
 }
 
 /// What a thread keeps between the rows that it draws of one layer.
@@ -91,15 +90,11 @@ pub(super) struct RowState<'a> {
 
 /// A plane's part in the row at hand.
 struct PlaneRow<'a> {
-    /// Tile rows of the row's two samples.
-    tile_rows: (u32, u32),
-    /// Their tiles, from the first tile column that the covered columns need.
-    lower: Vec<Option<&'a Tile>>,
-    upper: Vec<Option<&'a Tile>>,
-    first_tile: u32,
+    tiles: RowTiles<'a>,
     /// The row whose samples are gathered and filtered.
     done: Option<Tap>,
     gathered: Vec<f32>,
+    contour: Contour,
 }
 
 impl<'a> LayerPlan<'a> {
@@ -108,7 +103,7 @@ impl<'a> LayerPlan<'a> {
         let wanted = layer.planes.first();
         Self {
             isa,
-            interpolation: layer.interpolation,
+            filter: Filter::of(layer),
             shading,
             columns,
             rows,
@@ -138,10 +133,9 @@ impl<'a> LayerPlan<'a> {
             let (taps, plane) = (self.taps(*p), &mut state.looked_at[*p]);
             if plane.done != Some(taps.rows[r]) {
                 for (columns, _) in state.spans.iter().filter(|(_, of)| of == p) {
-                    plane.gather(self.isa, taps, taps.rows[r], columns);
-                    let linear = self.interpolation == Interpolation::Linear;
+                    plane.gather(self.isa, self.filter, taps, taps.rows[r], columns);
                     let values = &mut state.values[columns.clone()];
-                    kernels::filter_row(self.isa, &plane.gathered, &taps.columns, columns.clone(), linear, values);
+                    kernels::filter_row(self.isa, &plane.gathered, &taps.columns, columns.clone(), values);
                 }
                 plane.done = Some(taps.rows[r]);
             }
@@ -157,7 +151,7 @@ impl<'a> LayerPlan<'a> {
     /// Makes `state` that of row `r`.
     fn look_at(&self, r: usize, state: &mut RowState<'a>) {
         let same_tiles = !state.looked_at.is_empty()
-            && state.looked_at.iter().enumerate().all(|(p, plane)| plane.tile_rows == self.taps(p).rows[r].tiles());
+            && state.looked_at.iter().enumerate().all(|(p, plane)| plane.tiles.rows == self.taps(p).rows[r].tiles());
         if !same_tiles {
             self.assign(r, state);
         }
@@ -166,9 +160,9 @@ impl<'a> LayerPlan<'a> {
     fn taps(&self, plane: usize) -> &PlaneTaps {
         let plan = &self.planes[plane];
         plan.taps.get_or_init(|| {
-            let columns = self.columns.taps(self.covered_columns.clone(), plan.plane.x, self.interpolation);
-            let rows = self.rows.taps(self.covered_rows.clone(), plan.plane.y, self.interpolation);
-            PlaneTaps::new(&columns, rows)
+            let columns = self.columns.taps(self.covered_columns.clone(), plan.plane.x, self.filter);
+            let rows = self.rows.taps(self.covered_rows.clone(), plan.plane.y, self.filter);
+            PlaneTaps::new(self.filter, &columns, rows)
         })
     }
 
@@ -189,7 +183,7 @@ impl<'a> LayerPlan<'a> {
                 let mut from = part.start;
                 for group in &self.taps(p).groups {
                     let (start, end) = (group.0.start.max(from), group.0.end.min(part.end));
-                    if start >= end || !row.has(group.1) {
+                    if start >= end || !row.tiles.has(group.1) {
                         continue;
                     }
                     if from < start {
@@ -228,7 +222,12 @@ impl<'a> LayerPlan<'a> {
         };
         let lower = tiles(tile_rows.0);
         let upper = if tile_rows.1 == tile_rows.0 { lower.clone() } else { tiles(tile_rows.1) };
-        PlaneRow { tile_rows, lower, upper, first_tile, done: None, gathered: vec![0.0; taps.columns.padded_sources()] }
+        PlaneRow {
+            tiles: RowTiles { rows: tile_rows, lower, upper, first_tile },
+            done: None,
+            gathered: vec![0.0; taps.columns.padded_sources()],
+            contour: Contour::default(),
+        }
     }
 }
 
@@ -238,81 +237,17 @@ fn edge(len: u32, t: u32) -> u32 {
 }
 
 impl PlaneRow<'_> {
-    fn has(&self, (a, b): (u32, u32)) -> bool {
-        [a, b].map(|t| (t - self.first_tile) as usize).iter().all(|t| self.lower[*t].is_some() && self.upper[*t].is_some())
-    }
-
-    /// Combines the sources that `columns` need, out of the tiles.
-    fn gather(&mut self, isa: Isa, taps: &PlaneTaps, row: Tap, columns: &Range<usize>) {
+    /// Makes the sources that `columns` need of the samples of `row`.
+    fn gather(&mut self, isa: Isa, filter: Filter, taps: &PlaneTaps, row: Tap, columns: &Range<usize>) {
         let (a, b) = (taps.columns.sources_of(columns.start), taps.columns.sources_of(columns.end - 1));
-        let (first, end) = (a.start.min(b.start), a.end.max(b.end));
-        let mut at = first;
-        while at < end {
-            let sample = match &taps.sources {
-                Sources::From(start) => start + at as u32,
-                Sources::List(list) => list[at],
-            };
-            let (tile, inside) = (sample / TILE, sample % TILE);
-            let next = match &taps.sources {
-                Sources::From(_) => at + (TILE - inside) as usize,
-                Sources::List(list) => at + list[at..].partition_point(|s| s / TILE == tile),
+        let needed = a.start.min(b.start)..a.end.max(b.end);
+        let (tiles, gathered) = (&self.tiles, &mut self.gathered);
+        match filter {
+            Filter::Contour(reach) => {
+                let keys = |y, out: &mut [f32]| tiles.gather(isa, filter, &taps.sources, row.about(y), needed.clone(), out);
+                self.contour.trace(reach, row, needed.clone(), keys, gathered);
             }
-            .min(end);
-            let t = (tile - self.first_tile) as usize;
-            if let (Some(lower), Some(upper)) = (self.lower[t], self.upper[t]) {
-                let out = &mut self.gathered[at..next];
-                let pick = match &taps.sources {
-                    Sources::From(_) => Pick::From(inside as usize),
-                    Sources::List(list) => Pick::Each(&list[at..next]),
-                };
-                combine(isa, (lower, row.first % TILE), (upper, row.second % TILE), row.weight, pick, out);
-            }
-            at = next;
-        }
-    }
-}
-
-/// Samples of a tile's row.
-enum Pick<'a> {
-    /// Neighbours from this one on.
-    From(usize),
-    /// These sample columns of the plane.
-    Each(&'a [u32]),
-}
-
-/// One row out of two, each given as tile and row within it.
-fn combine(isa: Isa, lower: (&Tile, u32), upper: (&Tile, u32), weight: f32, pick: Pick<'_>, out: &mut [f32]) {
-    match (&lower.0.samples, &upper.0.samples) {
-        (Samples::U8(a), Samples::U8(b)) => combine_rows(isa, line(a, lower), line(b, upper), weight, pick, out),
-        (Samples::U16(a), Samples::U16(b)) => combine_rows(isa, line(a, lower), line(b, upper), weight, pick, out),
-        (Samples::F32(a), Samples::F32(b)) => combine_rows(isa, line(a, lower), line(b, upper), weight, pick, out),
-        // Tiles of one plane have one format; if they do not, the numbers still are what they are.
-        _ => combine_rows(isa, &numbers(lower), &numbers(upper), weight, pick, out),
-    }
-}
-
-fn line<'a, T>(samples: &'a [T], (tile, row): (&Tile, u32)) -> &'a [T] {
-    let width = tile.width as usize;
-    &samples[row as usize * width..][..width]
-}
-
-fn numbers((tile, row): (&Tile, u32)) -> Vec<f32> {
-    let width = tile.width as usize;
-    (0..width).map(|x| tile.samples.get(row as usize * width + x)).collect()
-}
-
-fn combine_rows<T: Sample>(isa: Isa, lower: &[T], upper: &[T], weight: f32, pick: Pick<'_>, out: &mut [f32]) {
-    match pick {
-        Pick::From(start) if std::ptr::eq(lower, upper) => kernels::widen_row(isa, &lower[start..][..out.len()], out),
-        Pick::From(start) => {
-            let n = out.len();
-            kernels::lerp_rows(isa, &lower[start..][..n], &upper[start..][..n], weight, out);
-        }
-        Pick::Each(samples) => {
-            for (out, sample) in out.iter_mut().zip(samples) {
-                let x = (sample % TILE) as usize;
-                kernels::lerp_rows(isa, &lower[x..=x], &upper[x..=x], weight, std::slice::from_mut(out));
-            }
+            _ => tiles.gather(isa, filter, &taps.sources, row, needed, gathered),
         }
     }
 }

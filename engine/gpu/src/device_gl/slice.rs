@@ -6,7 +6,7 @@ use super::picture::Picture;
 use super::sheets::{PlaneSlots, Sheets};
 use crate::api::{DeviceError, SliceLayer, SlicePass, SlicePlane};
 use crate::compositing::Rule;
-use crate::taps::{PixelAxis, Tap};
+use crate::taps::{Filter, PixelAxis, Tap};
 use glow::HasContext;
 use nc_core::data::TILE;
 use std::ops::RangeInclusive;
@@ -61,10 +61,11 @@ impl LayerInput {
         if columns.is_empty() || rows.is_empty() {
             return input;
         }
+        let filter = Filter::of(layer);
         for plane in &layer.planes {
             let Some(slots) = sheets.plane(&plane.key) else { continue };
-            let column_taps = x.taps(columns.clone(), plane.x, layer.interpolation);
-            let row_taps = y.taps(rows.clone(), plane.y, layer.interpolation);
+            let column_taps = x.taps(columns.clone(), plane.x, filter);
+            let row_taps = y.taps(rows.clone(), plane.y, filter);
             input.add_plane(plane, slots, tiles(&column_taps), tiles(&row_taps));
             input.columns.extend(column_taps);
             input.rows.extend(row_taps);
@@ -135,7 +136,7 @@ impl SliceKernel {
                 self.fill(gl, PLANES, bytemuck::cast_slice(&input.planes));
                 self.fill(gl, PAGES, bytemuck::cast_slice(&input.pages));
                 set_layer_uniforms(gl, self.program, &layer.coloring, layer.opacity, Rule::of(layer.blending, i == 0));
-                self.set_uniforms(gl, &input);
+                self.set_uniforms(gl, &input, layer);
                 let [_, _, width, height] = input.covered;
                 gl.dispatch_compute(width.div_ceil(GROUP.0), height.div_ceil(GROUP.1), 1);
                 gl.memory_barrier(glow::SHADER_IMAGE_ACCESS_BARRIER_BIT);
@@ -156,13 +157,21 @@ impl SliceKernel {
 
     /// # Safety
     /// The context is bound and the program in use.
-    unsafe fn set_uniforms(&self, gl: &glow::Context, input: &LayerInput) {
+    unsafe fn set_uniforms(&self, gl: &glow::Context, input: &LayerInput, layer: &SliceLayer) {
         let [left, bottom, width, height] = input.covered;
+        let (kind, reach) = match Filter::of(layer) {
+            Filter::Nearest => (0, 0),
+            Filter::Linear => (1, 0),
+            Filter::Cubic => (2, 0),
+            Filter::Contour(reach) => (3, reach),
+        };
         // SAFETY: the caller's; a name that the program lacks has no location and is ignored.
         unsafe {
             let at = |name| gl.get_uniform_location(self.program, name);
             gl.uniform_4_u32(at("covered").as_ref(), left, bottom, width, height);
             gl.uniform_1_u32(at("plane_count").as_ref(), input.planes.len() as u32);
+            gl.uniform_1_u32(at("filter_kind").as_ref(), kind);
+            gl.uniform_1_u32(at("reach").as_ref(), reach);
         }
     }
 

@@ -7,7 +7,8 @@ layout(binding = 0) uniform usampler2DArray sheets_u8;
 layout(binding = 1) uniform usampler2DArray sheets_u16;
 layout(binding = 2) uniform sampler2DArray sheets_f32;
 
-struct Tap { uint first; uint second; float weight; };
+// As taps.rs says.
+struct Tap { uint first; uint last; uint at; float weights[4]; };
 struct Plane { uint pages; uint stride; uint tile_x; uint tile_y; };
 
 // Taps of the covered columns and rows, plane by plane.
@@ -20,11 +21,17 @@ layout(std430, binding = 3) readonly buffer Pages { uint pages[]; };
 // Covered pixels: left, bottom, width, height.
 uniform uvec4 covered;
 uniform uint plane_count;
+uniform uint filter_kind;
+// Of a contour.
+uniform uint reach;
 
 const uint TILE = 256u;
 const uint MISSING = 0xffffffffu;
 const uint FORMAT_U8 = 0u;
 const uint FORMAT_U16 = 1u;
+const uint NEAREST = 0u;
+const uint LINEAR = 1u;
+const uint CUBIC = 2u;
 
 uint page_of(Plane plane, uint y, uint x) {
     return pages[plane.pages + (y / TILE - plane.tile_y) * plane.stride + x / TILE - plane.tile_x];
@@ -44,20 +51,68 @@ float mixed(float a, float b, float weight) {
     return sum;
 }
 
-// The value at column `x` between the two rows of `y`.
-float between_rows(uint lower, uint upper, Tap y, uint x) {
-    float a = fetch(lower, y.first, x);
-    return y.first == y.second ? a : mixed(a, fetch(upper, y.second, x), y.weight);
+// A plane's pages at the corners of what a pixel reads: two tiles along each axis at most.
+struct Corners { uint pages[4]; uint second_y; uint second_x; };
+
+uint page_at(Corners corners, uint y, uint x) {
+    return corners.pages[(y / TILE == corners.second_y ? 2u : 0u) + (x / TILE == corners.second_x ? 1u : 0u)];
+}
+
+float sample_at(Corners corners, uint y, uint x) {
+    return fetch(page_at(corners, y, x), y, x);
+}
+
+float linear(Corners corners, Tap y, Tap x) {
+    float value[2];
+    for (uint k = 0u; k <= x.last - x.first; k++) {
+        value[k] = sample_at(corners, y.first, x.first + k);
+        if (y.first != y.last) value[k] = mixed(value[k], sample_at(corners, y.last, x.first + k), y.weights[1]);
+    }
+    return x.first == x.last ? value[0] : mixed(value[0], value[1], x.weights[1]);
+}
+
+float cubic(Corners corners, Tap y, Tap x) {
+    precise float sum = 0.0;
+    for (uint i = 0u; i <= x.last - x.first; i++) {
+        precise float column = sample_at(corners, y.first, x.first + i) * y.weights[0];
+        for (uint k = 1u; k <= y.last - y.first; k++) {
+            column = column + sample_at(corners, y.first + k, x.first + i) * y.weights[k];
+        }
+        sum = i == 0u ? column * x.weights[0] : sum + column * x.weights[i];
+    }
+    return sum;
+}
+
+float contour(Corners corners, Tap y, Tap x) {
+    float key = sample_at(corners, y.at, x.at);
+    for (uint row = y.first; row <= y.last; row++) {
+        uint away = row > y.at ? row - y.at : y.at - row;
+        uint across = reach - away;
+        uint left = max(x.first, x.at - min(x.at, across)), right = min(x.last, x.at + across);
+        for (uint column = left; column <= right; column++) {
+            float other = sample_at(corners, row, column);
+            bool beside = away + (column > x.at ? column - x.at : x.at - column) <= 1u;
+            if (other < key || (beside && other > key)) return key;
+        }
+    }
+    return 0.0;
 }
 
 bool filtered(Plane plane, Tap y, Tap x, out float value) {
-    uint a = page_of(plane, y.first, x.first);
-    uint b = page_of(plane, y.first, x.second);
-    uint c = page_of(plane, y.second, x.first);
-    uint d = page_of(plane, y.second, x.second);
-    if (a == MISSING || b == MISSING || c == MISSING || d == MISSING) return false;
-    value = between_rows(a, c, y, x.first);
-    if (x.first != x.second) value = mixed(value, between_rows(b, d, y, x.second), x.weight);
+    Corners corners;
+    corners.pages[0] = page_of(plane, y.first, x.first);
+    corners.pages[1] = page_of(plane, y.first, x.last);
+    corners.pages[2] = page_of(plane, y.last, x.first);
+    corners.pages[3] = page_of(plane, y.last, x.last);
+    for (uint k = 0u; k < 4u; k++) {
+        if (corners.pages[k] == MISSING) return false;
+    }
+    corners.second_y = y.last / TILE;
+    corners.second_x = x.last / TILE;
+    if (filter_kind == NEAREST) value = sample_at(corners, y.at, x.at);
+    else if (filter_kind == LINEAR) value = linear(corners, y, x);
+    else if (filter_kind == CUBIC) value = cubic(corners, y, x);
+    else value = contour(corners, y, x);
     return true;
 }
 

@@ -75,6 +75,15 @@ pub(crate) fn gray(planes: Vec<SlicePlane>, interpolation: Interpolation, top: f
     SliceLayer { planes, interpolation, coloring, contour: 0, opacity: 1.0, blending: Blending::Translucent }
 }
 
+/// A layer of labels, of which `contour` is drawn.
+pub(crate) fn labels(plane: SlicePlane, contour: u32) -> SliceLayer {
+    let coloring = Coloring::Labels(LabelColors::default().into());
+    SliceLayer { coloring, contour, ..gray(vec![plane], Interpolation::Linear, 1.0) }
+}
+
+/// Every filter of an image.
+pub(crate) const FILTERS: [Interpolation; 3] = [Interpolation::Nearest, Interpolation::Linear, Interpolation::Cubic];
+
 pub(crate) fn pass(size: (u32, u32), (left, bottom, width, height): (f64, f64, f64, f64), layers: Vec<SliceLayer>) -> SlicePass {
     let canvas = CanvasSize { width: size.0, height: size.1 };
     SlicePass { canvas, view: Rect { left, bottom, width, height }, layers }

@@ -2,6 +2,7 @@
 
 use super::{Sample, portable};
 use crate::device_cpu::palette::{NarrowOp, Palette, Shading, WIDE_ONE, WideOp};
+use crate::taps::WEIGHTS;
 use crate::transfer::Binning;
 use std::arch::x86_64::*;
 
@@ -21,6 +22,18 @@ pub(super) fn lerp_rows<T: Sample>(lower: &[T], upper: &[T], weight: f32, out: &
 #[target_feature(enable = "avx2")]
 pub(super) fn widen_row<T: Sample>(row: &[T], out: &mut [f32]) {
     portable::widen_row(row, out);
+}
+
+/// The portable loop, compiled with wider registers.
+#[target_feature(enable = "avx2")]
+pub(super) fn weigh_row<T: Sample>(row: &[T], weight: f32, out: &mut [f32]) {
+    portable::weigh_row(row, weight, out);
+}
+
+/// The portable loop, compiled with wider registers.
+#[target_feature(enable = "avx2")]
+pub(super) fn add_row<T: Sample>(row: &[T], weight: f32, out: &mut [f32]) {
+    portable::add_row(row, weight, out);
 }
 
 /// As `lerp_along`, where the sources of any eight neighbouring pixels lie in a window of eight: two loads and two shuffles fetch
@@ -44,6 +57,32 @@ pub(super) unsafe fn lerp_along_windows(sources: &[f32], first: &[u32], weight: 
         }
     }
     portable::lerp_along(sources, &first[whole..], &weight[whole..], &mut out[whole..]);
+}
+
+/// The weighed sum of neighbouring sources, from windows as in `lerp_along_windows`.
+///
+/// # Safety
+/// `first` are indices of `sources`, where `LANES + WEIGHTS` more values follow each; all other slices have one length.
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn weigh_along_windows(sources: &[f32], first: &[u32], weights: [&[f32]; WEIGHTS], out: &mut [f32]) {
+    let whole = out.len() / LANES * LANES;
+    for i in (0..whole).step_by(LANES) {
+        // SAFETY: `i + LANES <= out.len()`, the length of all; the caller vouches for the values from the window's start on, which is
+        // one of the indices.
+        unsafe {
+            let (start, inside) = window(first.as_ptr().add(i));
+            let source = |k: usize| _mm256_permutevar8x32_ps(_mm256_loadu_ps(sources.as_ptr().add(start + k)), inside);
+            let weight = |k: usize| _mm256_loadu_ps(weights[k].as_ptr().add(i));
+            let mut sum = _mm256_mul_ps(source(0), weight(0));
+            for k in 1..WEIGHTS {
+                let w = weight(k);
+                let counts = _mm256_cmp_ps::<_CMP_NEQ_OQ>(w, _mm256_setzero_ps());
+                sum = _mm256_blendv_ps(sum, _mm256_add_ps(sum, _mm256_mul_ps(source(k), w)), counts);
+            }
+            _mm256_storeu_ps(out.as_mut_ptr().add(i), sum);
+        }
+    }
+    portable::weigh_along(sources, &first[whole..], weights.map(|w| &w[whole..]), &mut out[whole..]);
 }
 
 /// As `pick`, from windows as in `lerp_along_windows`.

@@ -2,6 +2,7 @@
 
 use super::Sample;
 use crate::device_cpu::palette::{NarrowOp, Palette, Shading, WIDE_ONE, WideOp};
+use crate::taps::WEIGHTS;
 use crate::transfer::{Binning, LOW};
 
 #[inline(always)]
@@ -18,11 +19,39 @@ pub(super) fn widen_row<T: Sample>(row: &[T], out: &mut [f32]) {
     }
 }
 
+#[inline(always)]
+pub(super) fn weigh_row<T: Sample>(row: &[T], weight: f32, out: &mut [f32]) {
+    for (out, sample) in out.iter_mut().zip(row) {
+        *out = sample.value() * weight;
+    }
+}
+
+#[inline(always)]
+pub(super) fn add_row<T: Sample>(row: &[T], weight: f32, out: &mut [f32]) {
+    for (out, sample) in out.iter_mut().zip(row) {
+        *out += sample.value() * weight;
+    }
+}
+
 pub(super) fn lerp_along(sources: &[f32], first: &[u32], weight: &[f32], out: &mut [f32]) {
     for ((out, first), weight) in out.iter_mut().zip(first).zip(weight) {
         let first = *first as usize;
         // What does not count must not be used: it may be no number.
         *out = if *weight == 0.0 { sources[first] } else { lerp(sources[first], sources[first + 1], *weight) };
+    }
+}
+
+pub(super) fn weigh_along(sources: &[f32], first: &[u32], weights: [&[f32]; WEIGHTS], out: &mut [f32]) {
+    for (i, (out, first)) in out.iter_mut().zip(first).enumerate() {
+        let sources = &sources[*first as usize..][..WEIGHTS];
+        let mut sum = sources[0] * weights[0][i];
+        for (source, weight) in sources.iter().zip(weights).skip(1) {
+            // As in `lerp_along`.
+            if weight[i] != 0.0 {
+                sum += source * weight[i];
+            }
+        }
+        *out = sum;
     }
 }
 

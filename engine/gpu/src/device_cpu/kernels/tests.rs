@@ -58,26 +58,28 @@ proptest! {
     #[test]
     fn filtering_gives_the_same_bits(
         mut sources in prop::collection::vec(any_value(), 1..50),
-        taps in prop::collection::vec((any::<u32>(), any::<bool>(), prop_oneof![Just(0.0f32), 0.0f32..1.0]), 0..60),
-        linear: bool, step in prop_oneof![Just(None), (0.0f32..1.5).prop_map(Some)], falling: bool,
+        taps in prop::collection::vec((any::<u32>(), 0u32..4, prop::array::uniform4(prop_oneof![Just(0.0f32), 0.0f32..1.0])), 0..60),
+        filter in prop::sample::select(vec![Filter::Nearest, Filter::Linear, Filter::Cubic, Filter::Contour(2)]),
+        step in prop_oneof![Just(None), (0.0f32..1.5).prop_map(Some)], falling: bool,
     ) {
         let n = sources.len() as u32;
         let pixels = taps.len();
         // In any order, or as a view has them.
-        let mut taps: Vec<_> = taps.into_iter().enumerate().map(|(i, (first, next, weight))| {
+        let mut taps: Vec<_> = taps.into_iter().enumerate().map(|(i, (first, after, mut weights))| {
             let first = step.map_or(first % n, |step| ((i as f32 * step) as u32).min(n - 1));
-            let second = (first + u32::from(next)).min(n - 1);
-            Tap { first, second, weight: if second == first { 0.0 } else { weight } }
+            let last = (first + after).min(n - 1);
+            weights[(last - first) as usize + 1..].fill(0.0);
+            Tap { first, last, at: first, weights }
         }).collect();
         if falling {
             taps.reverse();
         }
-        let taps = RowTaps::new(taps.into_iter(), n as usize);
+        let taps = RowTaps::new(filter, &taps, n as usize);
         prop_assert!(taps.windowed || step.is_none_or(|step| step > 0.9));
         sources.resize(taps.padded_sources(), f32::NAN);
         let run = |isa| {
             let mut out = vec![0.0; pixels];
-            filter_row(isa, &sources, &taps, 0..pixels, linear, &mut out);
+            filter_row(isa, &sources, &taps, 0..pixels, &mut out);
             out.into_iter().map(f32::to_bits).collect::<Vec<_>>()
         };
         // Which NaN comes out of two is not part of the promise.
@@ -89,10 +91,12 @@ proptest! {
     fn combining_rows_gives_the_same_bits(rows in prop::collection::vec((any::<u16>(), any::<u16>()), 0..60), weight in 0.0f32..1.0) {
         let (lower, upper): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
         let run = |isa| {
-            let (mut lerped, mut widened) = (vec![0.0; lower.len()], vec![0.0; lower.len()]);
+            let [mut lerped, mut widened, mut weighed] = std::array::from_fn(|_| vec![0.0; lower.len()]);
             lerp_rows(isa, &lower, &upper, weight, &mut lerped);
             widen_row(isa, &upper, &mut widened);
-            (lerped, widened)
+            weigh_row(isa, &lower, weight, &mut weighed);
+            add_row(isa, &upper, weight, &mut weighed);
+            (lerped, widened, weighed)
         };
         prop_assert_eq!(run(Isa::Portable), run(Isa::detect()));
     }
