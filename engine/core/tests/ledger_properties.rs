@@ -214,7 +214,7 @@ impl Program {
             assert_eq!(acked, control_value(&commit.state.layers[index].controls.get(control.key())));
             let known = |names: &[&str]| names.iter().any(|name| acked == *name);
             match &control {
-                Control::Interpolation(_) => assert!(known(&["nearest", "linear"]), "{acked} cannot be drawn"),
+                Control::Interpolation(_) => assert!(known(&["nearest", "linear", "cubic"]), "{acked} cannot be drawn"),
                 Control::Rendering(_) => assert!(known(&RENDERINGS), "{acked} crashes clients"),
                 Control::Blending(_) => assert!(known(&BLENDINGS), "{acked} crashes clients"),
                 _ => {}

@@ -29,7 +29,7 @@ use crate::txn::{self, Given, Live, Mode};
 use crate::viewport::{self, Missing, ViewportPlan};
 use crate::volume;
 use nc_core::data::lod::{LevelPolicy, LevelReason};
-use nc_core::data::{Budgets, CanvasSize, Footprint, LevelDecided, Rect, RoiPolicy, TileKey, plane_camera};
+use nc_core::data::{Budgets, CanvasSize, FILTER_MARGIN, Footprint, LevelDecided, Rect, RoiPolicy, TileKey, plane_camera};
 use nc_core::exchange::CameraCommand;
 use nc_core::ledger::{AppliedBatch, State};
 use nc_core::scene::{Dataset, OpSeq, PlanePose, Thumbnail, VolumePose};
@@ -415,7 +415,7 @@ impl Viewer {
     ) -> Result<(ViewportPlan, bool), DeviceError> {
         let (shown, level) = (self.live.poses.plane.expanded_to(snapshot.canvas), self.live.level);
         let (row, col) = snapshot.plane_dims();
-        let in_view = || Footprint::of(shown, dataset.sample_axis(level, col), dataset.sample_axis(level, row), 1);
+        let in_view = || Footprint::of(shown, dataset.sample_axis(level, col), dataset.sample_axis(level, row), FILTER_MARGIN);
         let region = self.live.region.map_or_else(in_view, |region| region.roi.region);
         let mut plan = viewport::plan(snapshot, dataset, shown, level, region, self.supply.residency());
         laps.lap(Stage::Plan);

@@ -23,7 +23,7 @@ use crate::{viewport, volume};
 use nc_core::data::lod::{LevelDecision, LevelInputs, LevelPolicy, LevelReason};
 use nc_core::data::turntable::VolumePose;
 use nc_core::data::volume_lod::VolumeInputs;
-use nc_core::data::{Budgets, CanvasSize, Footprint, LevelDecided, Rect, Roi, RoiInputs, RoiPolicy, SampleFormat};
+use nc_core::data::{Budgets, CanvasSize, FILTER_MARGIN, Footprint, LevelDecided, Rect, Roi, RoiInputs, RoiPolicy, SampleFormat};
 use nc_core::exchange::CameraCommand;
 use nc_core::ledger::State;
 use nc_core::scene::Dataset;
@@ -33,8 +33,6 @@ use std::time::{Duration, Instant};
 const ZOOM_HINT_AGE: Duration = Duration::from_millis(500);
 /// A 3D camera that was not moved for so long is at rest.
 const VOLUME_REST: Duration = Duration::from_millis(250);
-/// Samples around the view that its filter's taps may need.
-const MARGIN: u32 = 1;
 
 /// What the picture shows: derived from `view.ndisplay`, never written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -303,7 +301,7 @@ fn region(before: Option<Region>, given: &Given<'_>, shown: Rect, level: usize) 
     let (x, y) = (dataset.sample_axis(level, col), dataset.sample_axis(level, row));
     let chunk = (dataset.chunk_edge(level, col), dataset.chunk_edge(level, row));
     let inputs = RoiInputs {
-        viewport: Footprint::of(shown, x, y, MARGIN),
+        viewport: Footprint::of(shown, x, y, FILTER_MARGIN),
         size: (x.len, y.len),
         chunk,
         previous: before.filter(|before| (before.level, before.dims) == (level, dims)).map(|before| before.roi),

@@ -7,7 +7,7 @@
 //! [`Class::Finer`]. Stand-ins that would cost more are taken where their chunks are decoded already.
 
 use crate::residency::Residency;
-use nc_core::data::{Coloring, Footprint, Rect, SampleAxis, SampleFormat, TILE, TileKey, Transfer};
+use nc_core::data::{Coloring, FILTER_MARGIN, Footprint, Rect, SampleAxis, SampleFormat, TILE, TileKey, Transfer};
 use nc_core::ledger::{LayerState, State};
 use nc_core::scene::Dataset;
 use nc_gpu::api::{SliceLayer, SlicePass, SlicePlane};
@@ -131,7 +131,7 @@ fn fill(hole: &Hole<'_>, absent: &[TileKey], residency: &mut Residency) -> Fille
         }
         let plane = SlicePlane { key, x: dataset.sample_axis(stand_in, col), y: dataset.sample_axis(stand_in, row) };
         // A pixel beside the hole may lack a tap in it, so a little more than the hole is to be covered.
-        let tiles = Footprint::of(rect, plane.x, plane.y, 2).tiles(share);
+        let tiles = Footprint::of(rect, plane.x, plane.y, FILTER_MARGIN + 1).tiles(share);
         let keys = tiles.into_iter().map(|(ty, tx)| TileKey { plane: key, ty, tx });
         let (there, lacking): (Vec<TileKey>, Vec<TileKey>) = keys.partition(|k| residency.touch(k));
         if !there.is_empty() {
@@ -192,7 +192,7 @@ pub fn levels_that_fit(state: &State, dataset: &Dataset, shown: Rect, budget: u6
     let (row, col) = state.plane_dims();
     (0..dataset.level_count())
         .map(|level| {
-            let footprint = Footprint::of(shown, dataset.sample_axis(level, col), dataset.sample_axis(level, row), 1);
+            let footprint = Footprint::of(shown, dataset.sample_axis(level, col), dataset.sample_axis(level, row), FILTER_MARGIN);
             let (w, h) = footprint.size();
             let tiles = u64::from(w / TILE + 2) * u64::from(h / TILE + 2);
             2 * visible * tiles <= limit.max(2 * visible * 4)

@@ -14,8 +14,8 @@ pub use error::SceneError;
 
 use description::{Camera, Layer};
 use nc_core::data::{
-    BRICK, Brick, BrickKey, CanvasSize, Footprint, ImageId, MAX_AXES, PlaneKey, Rect, SampleAxis, TILE, Tile, TileKey, VolumeKey,
-    turntable,
+    BRICK, Brick, BrickKey, CanvasSize, FILTER_MARGIN, Footprint, ImageId, MAX_AXES, PlaneKey, Rect, SampleAxis, TILE, Tile,
+    TileKey, VolumeKey, turntable,
 };
 use nc_gpu::api::{MOST_CONTOUR, RenderDevice, SliceLayer, SlicePass, SlicePlane, VolumeLayer, VolumePass, VolumeView};
 use nc_gpu::{DeviceChoice, open_device};
@@ -23,8 +23,6 @@ use samples::{Source, strided};
 use std::fmt::Display;
 use std::path::Path;
 
-/// Samples around what a view shows that a filter may read.
-const FILTER_MARGIN: u32 = 2;
 /// Most samples of a plane that are read for one layer, and most of a volume.
 const MOST_SAMPLES: u64 = 1 << 32;
 

@@ -1,6 +1,6 @@
 //! A client without a network: it takes what a session tells, decodes the packets, and compares with a picture of its own.
 
-use nc_core::data::{CanvasSize, ColorRange, Coloring, Footprint, TileKey, Transfer, turntable};
+use nc_core::data::{CanvasSize, ColorRange, Coloring, FILTER_MARGIN, Footprint, TileKey, Transfer, turntable};
 use nc_core::scene::{AppliedView, Dataset, LayerView, OpSeq};
 use nc_engine::api::{ClientId, Event, Packet, RawIntent, Sink};
 use nc_engine::{Engine, Image, Session, SessionConfig, ViewPolicy};
@@ -323,7 +323,11 @@ fn reference(image: &Image, view: &AppliedView) -> CapturedFrame {
     let mut layers = Vec::new();
     for layer in view.layers.iter().filter(|layer| layer.controls.visible) {
         let key = dataset.plane(&layer.spec, view.level, row, col, &view.step);
-        let tiles = Footprint::of(shown, x, y, 1).tiles(usize::MAX).into_iter().map(|(ty, tx)| TileKey { plane: key, ty, tx });
+        let tiles = Footprint::of(shown, x, y, FILTER_MARGIN).tiles(usize::MAX).into_iter().map(|(ty, tx)| TileKey {
+            plane: key,
+            ty,
+            tx,
+        });
         load(image, &tiles.collect::<Vec<_>>(), &mut device);
         layers.push(slice_layer(layer, SlicePlane { key, x, y }));
     }

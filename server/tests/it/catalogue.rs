@@ -217,7 +217,7 @@ async fn volume() {
         // Not among the ten controls that the client knows: never told.
         ("layer", "layer-0", "depiction", json!("plane"), NOTHING),
         ("layer", "layer-0", "depiction", json!("slab"), NOTHING),
-        ("layer", "layer-0", "interpolation", json!("cubic"), NOTHING),
+        ("layer", "layer-0", "interpolation", json!("cubic"), LAYERS),
         ("view", "main", "ndisplay", json!(3), TOGGLE),
         ("volume", "main", "render_mode", json!("mip"), LAYERS),
         ("volume", "main", "sample_step", json!(0.5), LAYERS),
@@ -291,6 +291,7 @@ async fn layer() {
         ("layer", "layer-0", "blending", json!("screen"), NOTHING),
         ("layer", "layer-0", "interpolation", json!("nearest"), LAYERS),
         ("layer", "layer-0", "interpolation", json!("Linear"), LAYERS),
+        ("layer", "layer-0", "interpolation", json!("Lanczos"), LAYERS),
         ("layer", "layer-0", "interpolation", json!("sinc"), NOTHING),
         ("layer", "layer-0", "gamma", json!(2), LAYERS),
         ("layer", "layer-0", "gamma", json!("0.5"), LAYERS),

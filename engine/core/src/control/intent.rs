@@ -262,14 +262,18 @@ mod tests {
         assert_eq!(said(aux), ("state.invalid", "unsupported camera key tilt".into()), "the key is judged before the target");
     }
 
-    /// PROTOCOL §5.1: sixteen names are taken; what cannot be drawn as named is drawn, and answered, as linear.
+    /// PROTOCOL §5.1: sixteen names are taken; what cannot be drawn as named is drawn, and answered, as cubic.
     #[test]
     fn every_interpolation_of_the_catalogue_is_taken() {
         for name in [
             "nearest", "linear", "cubic", "bessel", "blackman", "catrom", "custom", "gaussian", "hamming", "hanning", "hermite",
             "kaiser", "lanczos", "mitchell", "spline16", "Spline36",
         ] {
-            let drawn = if name == "nearest" { Interpolation::Nearest } else { Interpolation::Linear };
+            let drawn = match name {
+                "nearest" => Interpolation::Nearest,
+                "linear" => Interpolation::Linear,
+                _ => Interpolation::Cubic,
+            };
             let intent = Intent::parse("layer", "", "interpolation", &json!(name)).unwrap();
             assert_eq!(intent, Intent::Layer { target: "layer-0".into(), control: Control::Interpolation(drawn) }, "{name}");
         }

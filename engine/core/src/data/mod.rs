@@ -29,7 +29,7 @@ pub use dtype::DType;
 pub use labels::LabelColors;
 pub use level_decided::LevelDecided;
 pub use rect::{CanvasSize, Rect};
-pub use roi::{Footprint, Roi, RoiInputs, RoiPolicy, SampleAxis};
+pub use roi::{FILTER_MARGIN, Footprint, Roi, RoiInputs, RoiPolicy, SampleAxis};
 pub use samples::{SampleFormat, Samples};
 pub use spare::SpareSamples;
 pub use tile::{ImageId, MAX_AXES, PlaneKey, TILE, Tile, TileKey};

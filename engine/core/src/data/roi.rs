@@ -2,6 +2,9 @@
 
 use super::{Rect, TILE};
 
+/// Samples beyond those that a view shows that a filter of 2D may read: cubic takes two on either side.
+pub const FILTER_MARGIN: u32 = 2;
+
 /// Half-open ranges of samples along x and y.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Footprint {

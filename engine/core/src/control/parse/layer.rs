@@ -13,7 +13,7 @@ const GAMMA: (f64, f64) = (1e-3, 1e3);
 /// Devices draw with `f32`, with room to calculate: numbers beyond this come down to it.
 const MOST: f64 = f32::MAX as f64 / 4.0;
 
-/// The filters that napari knows (PROTOCOL §5.1). Only the first two are drawn as they are; the others are smooth, and so is linear.
+/// The filters that napari knows (PROTOCOL §5.1). The first three are drawn as they are, the others as cubic.
 const INTERPOLATIONS: [&str; 16] = [
     "nearest", "linear", "cubic", "bessel", "blackman", "catrom", "custom", "gaussian", "hamming", "hanning", "hermite",
     "kaiser", "lanczos", "mitchell", "spline16", "spline36",
@@ -61,7 +61,8 @@ fn blending(word: &str) -> Option<Blending> {
 fn interpolation(word: &str) -> Option<Interpolation> {
     match INTERPOLATIONS.iter().position(|known| *known == word)? {
         0 => Some(Interpolation::Nearest),
-        _ => Some(Interpolation::Linear),
+        1 => Some(Interpolation::Linear),
+        _ => Some(Interpolation::Cubic),
     }
 }
 
