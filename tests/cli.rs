@@ -227,7 +227,7 @@ fn version_and_help_are_there() {
     let version = napari_cuda(&["--version"]);
     assert_eq!(text(&version.stdout).trim(), format!("napari-cuda {}", env!("CARGO_PKG_VERSION")));
     let help = text(&napari_cuda(&["--help"]).stdout);
-    assert!(["serve", "info", "doctor"].iter().all(|command| help.contains(command)), "{help}");
+    assert!(["serve", "info", "render", "doctor"].iter().all(|command| help.contains(command)), "{help}");
     let serve = text(&napari_cuda(&["serve", "--help"]).stdout);
     let flags = ["--demo", "--host", "--http-port", "--width", "--device", "--cache-mb", "--data-root", "--allow-url", "--drive"];
     for flag in flags.into_iter().chain(["NAPARI_CUDA_DRIVE_TOKEN", "default: 8083", "default: 127.0.0.1"]) {
@@ -244,4 +244,31 @@ fn a_reader_that_leaves_is_no_failure_worth_a_panic() {
     drop(reader);
     let output = command.stdout(writer).spawn().unwrap().wait_with_output().unwrap();
     assert!(!text(&output.stderr).contains("panicked"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_scene_becomes_a_picture() {
+    let (folder, scene) = (tempfile::tempdir().unwrap(), golden("reference/scenes/f2d_tall_canvas.json"));
+    let (out, root) = (folder.path().join("out.png"), golden(""));
+    let [scene, root] = [&scene, &root].map(|path| path.to_str().unwrap());
+    let written = out.to_str().unwrap();
+    for device in ["cpu", "gl"] {
+        let output = napari_cuda(&["render", scene, written, "--device", device, "--data-root", root]);
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()), "{device}");
+        let read = |path: &Path| {
+            let mut reader = png::Decoder::new(std::io::BufReader::new(std::fs::File::open(path).unwrap())).read_info().unwrap();
+            let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+            let frame = reader.next_frame(&mut pixels).unwrap();
+            (frame.width, frame.height, frame.color_type, pixels)
+        };
+        // An example that is drawn to the bit: no filter, no gamma.
+        assert!(read(&out) == read(&golden("reference/pictures/f2d_tall_canvas.png")), "{device}");
+    }
+    // Without the root the files are beside the scene, where there are none.
+    assert_refused(&["render", scene, written], &["f2d_tall_canvas.json", "layer 0", "F_yx_u8.ome.zarr", "--data-root"]);
+    assert_refused(&["render", &format!("{scene}x"), written], &["f2d_tall_canvas.jsonx"]);
+    assert_refused(&["render", scene, folder.path().to_str().unwrap(), "--data-root", root], &["cannot be written"]);
+    write(&folder.path().join("bad.json"), r#"{"canvas": [64, 64], "ndisplay": 2, "camera": {"rect": [0, 0, 1]}}"#);
+    let bad = folder.path().join("bad.json");
+    assert_refused(&["render", bad.to_str().unwrap(), written], &["bad.json", "camera.rect", "must have 4 items"]);
 }

@@ -43,6 +43,9 @@ impl ValueEnum for DeviceName {
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let fault = |error: SceneError| match error {
         SceneError::Device(_) => Failure::machine(error),
+        SceneError::Data { .. } if args.data_root.is_none() => {
+            Failure::input(format!("{error} (its files are looked for beside the scene; --data-root names another folder)"))
+        }
         _ => Failure::input(error),
     };
     let scene = Scene::read(&args.scene).map_err(fault)?;

@@ -21,7 +21,7 @@ pub(super) struct Source<'a> {
 /// What keeps a layer from being read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SourceError {
-    #[error("{0}; \"file\" is looked for below the data root, \"path\" below it")]
+    #[error("{0}")]
     Open(#[from] OpenError),
     #[error("{0}")]
     Read(#[from] nc_store::ReadError),
