@@ -36,7 +36,7 @@ fn every_scene_is_as_napari_draws_it() {
     let folder = std::fs::read_dir(golden().join("reference/scenes")).expect("scenes");
     let mut scenes: Vec<_> = folder.map(|entry| entry.expect("an entry").path()).collect();
     scenes.sort();
-    assert!(scenes.len() >= 48);
+    assert!(scenes.len() >= 58);
     println!("{:<30}    cpu dB   >16 %     gl dB   >16 %", "scene");
     let mut far = Vec::new();
     for path in &scenes {
