@@ -96,10 +96,10 @@ impl Scene {
         let canvas = root.need("canvas")?.list(2)?;
         let side = |i: usize| canvas[i].whole(1..=LONGEST_SIDE).map(|n| n as u32);
         let canvas = CanvasSize { width: side(0)?, height: side(1)? };
-        if let Some(background) = root.get("background") {
-            if background.numbers(3)?.iter().any(|c| *c != 0.0) {
-                return Err(background.wrong("must be [0, 0, 0]: layers are drawn over black"));
-            }
+        if let Some(background) = root.get("background")
+            && background.numbers(3)?.iter().any(|c| *c != 0.0)
+        {
+            return Err(background.wrong("must be [0, 0, 0]: layers are drawn over black"));
         }
         let count = root.need("ndisplay")?.whole(2..=3)? as usize;
         let camera = camera(&root.need("camera")?, count)?;

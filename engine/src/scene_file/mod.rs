@@ -23,8 +23,8 @@ use samples::{Source, strided};
 use std::fmt::Display;
 use std::path::Path;
 
-/// Most samples of a plane that are read for one layer, and most of a volume.
-const MOST_SAMPLES: u64 = 1 << 32;
+/// Most samples of a plane or a volume that are read for one layer.
+const MOST_SAMPLES: u64 = 1 << 31;
 
 /// A picture of 8 bits.
 #[derive(Debug, Clone, PartialEq, Eq)]
