@@ -1,9 +1,9 @@
-//! Cutting planes out of chunks: which chunks a piece of a plane touches, and copying what they hold of it.
+//! Cutting tiles and bricks out of chunks: which chunks a piece of a plane or a volume touches, and copying what they hold of it.
 //!
 //! Pure geometry and copying; must never know of queues, caches or files.
 
 use crate::image::{Chunk, ChunkData, Image};
-use nc_core::data::{DType, ImageId, MAX_AXES, PlaneKey, SampleFormat, Samples, TILE, TileKey};
+use nc_core::data::{BRICK, BrickKey, DType, ImageId, MAX_AXES, PlaneKey, SampleFormat, Samples, TILE, TileKey, VolumeKey};
 use nc_core::scene::{ImageInfo, LevelInfo};
 use std::ops::Range;
 use std::sync::Arc;
@@ -40,82 +40,132 @@ impl Run {
     }
 }
 
-/// A rectangle of evenly spaced samples of a plane.
+/// One side of a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Side {
+    /// Array axis; `None` where a plane has no depth.
+    axis: Option<usize>,
+    run: Run,
+}
+
+impl Side {
+    /// Piece `n` of `edge` samples along an axis of so many; `None` if that begins beyond the end.
+    fn piece(axis: u8, n: u32, edge: u32, extent: u64) -> Option<Self> {
+        let start = u64::from(n) * u64::from(edge);
+        let run = Run { start, step: 1, len: u64::from(edge).min(extent.checked_sub(start)?) as u32 };
+        (run.len > 0).then_some(Self { axis: Some(usize::from(axis)), run })
+    }
+
+    /// The chunks along the axis that hold one of its samples.
+    fn touched(&self, level: &LevelInfo) -> Vec<u32> {
+        let Some(axis) = self.axis else { return vec![0] };
+        let (run, chunk) = (&self.run, level.chunk[axis]);
+        let mut grid: Vec<u32> = Vec::new();
+        let mut i = 0;
+        while i < run.len {
+            let at = (run.start + u64::from(i) * run.step) / chunk;
+            grid.push(at as u32);
+            i = run.within(0..(at + 1) * chunk).end;
+        }
+        grid
+    }
+}
+
+/// A box of evenly spaced samples of a level: layers, rows and columns along three of its axes, or of a plane one layer along none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Window {
-    plane: PlaneKey,
-    rows: Run,
-    cols: Run,
+    image: ImageId,
+    level: u8,
+    /// Index per array axis that is no side.
+    index: [u32; MAX_AXES],
+    /// Layers, rows, columns.
+    sides: [Side; 3],
 }
 
 impl Window {
     /// The samples of a tile; `None` if the image has no such tile.
     pub(crate) fn of_tile(image: &Image, key: &TileKey) -> Option<Self> {
         let (height, width) = plane_size(image, &key.plane)?;
-        let cut = |tile: u32, extent: u64| {
-            let start = u64::from(tile) * u64::from(TILE);
-            (start < extent).then(|| Run { start, step: 1, len: u64::from(TILE).min(extent - start) as u32 })
-        };
-        Some(Self { plane: key.plane, rows: cut(key.ty, height)?, cols: cut(key.tx, width)? })
+        let rows = Side::piece(key.plane.row_axis, key.ty, TILE, height)?;
+        Some(Self::of_plane(&key.plane, rows, Side::piece(key.plane.col_axis, key.tx, TILE, width)?))
+    }
+
+    /// The samples of a brick; `None` if the image has no such brick.
+    pub(crate) fn of_brick(image: &Image, key: &BrickKey) -> Option<Self> {
+        let VolumeKey { image: id, level, axes, index } = key.volume;
+        if !image.has_axes(id, level, &axes, &index) {
+            return None;
+        }
+        let shape = &image.info.levels[usize::from(level)].shape;
+        let side = |i: usize| Side::piece(axes[i], key.at[i], BRICK, shape[usize::from(axes[i])]);
+        Some(Self { image: id, level, index, sides: [side(0)?, side(1)?, side(2)?] })
     }
 
     /// The whole plane, every k-th sample so that no side has more than `max_edge`; `None` if the image has no such plane.
     pub(crate) fn of_overview(image: &Image, plane: &PlaneKey, max_edge: u32) -> Option<Self> {
         let (height, width) = plane_size(image, plane)?;
         let step = height.max(width).div_ceil(u64::from(max_edge.max(1)));
-        let thin = |extent: u64| Run { start: 0, step, len: extent.div_ceil(step) as u32 };
-        Some(Self { plane: *plane, rows: thin(height), cols: thin(width) })
+        let thin = |axis: u8, extent: u64| Side {
+            axis: Some(usize::from(axis)),
+            run: Run { start: 0, step, len: extent.div_ceil(step) as u32 },
+        };
+        Some(Self::of_plane(plane, thin(plane.row_axis, height), thin(plane.col_axis, width)))
+    }
+
+    fn of_plane(plane: &PlaneKey, rows: Side, cols: Side) -> Self {
+        let flat = Side { axis: None, run: Run { start: 0, step: 1, len: 1 } };
+        Self { image: plane.image, level: plane.level, index: plane.index, sides: [flat, rows, cols] }
+    }
+
+    /// Layers, rows and columns; 1 layer of a plane.
+    pub(crate) fn size(&self) -> [u32; 3] {
+        self.sides.map(|side| side.run.len)
     }
 
     pub(crate) fn width(&self) -> u32 {
-        self.cols.len
+        self.sides[2].run.len
     }
 
     pub(crate) fn height(&self) -> u32 {
-        self.rows.len
+        self.sides[1].run.len
     }
 
-    fn axes(&self) -> (usize, usize) {
-        (usize::from(self.plane.row_axis), usize::from(self.plane.col_axis))
+    /// Samples of the window.
+    pub(crate) fn count(&self) -> usize {
+        self.size().iter().map(|&n| n as usize).product()
     }
 
     fn level<'a>(&self, info: &'a ImageInfo) -> &'a LevelInfo {
-        &info.levels[usize::from(self.plane.level)]
+        &info.levels[usize::from(self.level)]
     }
 
-    /// Every chunk that holds a sample of the window, row by row.
+    /// Every chunk that holds a sample of the window, layer by layer and row by row.
     pub(crate) fn chunks(&self, info: &ImageInfo) -> Vec<ChunkKey> {
         let level = self.level(info);
-        let (row, col) = self.axes();
         let mut coords = [0; MAX_AXES];
-        for ((at, &index), &chunk) in coords.iter_mut().zip(&self.plane.index).zip(&level.chunk) {
+        for ((at, &index), &chunk) in coords.iter_mut().zip(&self.index).zip(&level.chunk) {
             *at = (u64::from(index) / chunk) as u32;
         }
-        let touched = |run: &Run, chunk: u64| {
-            let mut grid: Vec<u32> = Vec::new();
-            let mut i = 0;
-            while i < run.len {
-                let at = (run.start + u64::from(i) * run.step) / chunk;
-                grid.push(at as u32);
-                i = run.within(0..(at + 1) * chunk).end;
-            }
-            grid
-        };
-        let across = touched(&self.cols, level.chunk[col]);
-        let mut keys = Vec::new();
-        for r in touched(&self.rows, level.chunk[row]) {
-            for &c in &across {
-                coords[row] = r;
-                coords[col] = c;
-                keys.push(ChunkKey { image: self.plane.image, level: self.plane.level, coords });
-            }
+        let mut grid = vec![coords];
+        for side in &self.sides {
+            let Some(axis) = side.axis else { continue };
+            let touched = side.touched(level);
+            let along = |coords: &[u32; MAX_AXES]| {
+                let coords = *coords;
+                touched.iter().map(move |&at| {
+                    let mut coords = coords;
+                    coords[axis] = at;
+                    coords
+                })
+            };
+            grid = grid.iter().flat_map(along).collect();
         }
-        keys
+        grid.into_iter().map(|coords| ChunkKey { image: self.image, level: self.level, coords }).collect()
     }
 
     /// A picture of the window in the device format, of nothing but `value`.
     pub(crate) fn blank(&self, dtype: DType, value: f64) -> Samples {
-        let n = self.rows.len as usize * self.cols.len as usize;
+        let n = self.count();
         // Collecting a repeat allocates the shared slice once, at its final place.
         match SampleFormat::of(dtype) {
             SampleFormat::U8 => Samples::U8(std::iter::repeat_n(value as u8, n).collect()),
@@ -124,33 +174,30 @@ impl Window {
         }
     }
 
-    /// Copies what `chunk` holds of the window into `picture` (row-major, as [`Self::blank`] makes it, or any `f32` one).
+    /// Copies what `chunk` holds of the window into `picture` (columns fastest, as [`Self::blank`] makes it, or any `f32` one).
     /// `chunk` must have passed [`Chunk::flaw`].
     pub(crate) fn scatter(&self, info: &ImageInfo, key: &ChunkKey, chunk: &Chunk, picture: &mut Samples) {
         let level = self.level(info);
-        let (row, col) = self.axes();
         let mut strides = [1usize; MAX_AXES];
         for axis in (0..level.shape.len().saturating_sub(1)).rev() {
             strides[axis] = strides[axis + 1] * chunk.shape.sizes()[axis + 1] as usize;
         }
         let origin = |axis: usize| u64::from(key.coords[axis]) * level.chunk[axis];
-        let fixed = (0..level.shape.len()).filter(|&a| a != row && a != col);
-        let mut base: usize = fixed.map(|a| (u64::from(self.plane.index[a]) - origin(a)) as usize * strides[a]).sum();
-        let rows = self.rows.within(origin(row)..origin(row) + level.chunk[row]);
-        let cols = self.cols.within(origin(col)..origin(col) + level.chunk[col]);
-        if rows.is_empty() || cols.is_empty() {
+        let fixed = (0..level.shape.len()).filter(|&a| self.sides.iter().all(|side| side.axis != Some(a)));
+        let mut base: usize = fixed.map(|a| (u64::from(self.index[a]) - origin(a)) as usize * strides[a]).sum();
+        let spans = self.sides.map(|Side { axis, run }| {
+            let Some(axis) = axis else { return Along { stride: 0, at: 0..1 } };
+            let at = run.within(origin(axis)..origin(axis) + level.chunk[axis]);
+            if !at.is_empty() {
+                base += (run.start + u64::from(at.start) * run.step - origin(axis)) as usize * strides[axis];
+            }
+            Along { stride: strides[axis] * run.step as usize, at: at.start as usize..at.end as usize }
+        });
+        if spans.iter().any(|span| span.at.is_empty()) {
             return;
         }
-        base += (self.rows.start + u64::from(rows.start) * self.rows.step - origin(row)) as usize * strides[row];
-        base += (self.cols.start + u64::from(cols.start) * self.cols.step - origin(col)) as usize * strides[col];
-        let patch = Patch {
-            base,
-            row_stride: strides[row] * self.rows.step as usize,
-            col_stride: strides[col] * self.cols.step as usize,
-            width: self.cols.len as usize,
-            rows: rows.start as usize..rows.end as usize,
-            cols: cols.start as usize..cols.end as usize,
-        };
+        let [layers, rows, cols] = spans;
+        let patch = Patch { base, height: self.height() as usize, width: self.width() as usize, layers, rows, cols };
         let samples = match &chunk.data {
             ChunkData::Samples(samples) => samples,
             ChunkData::Uniform { element, .. } => return patch.fill(info.dtype, element, picture),
@@ -180,23 +227,32 @@ fn plane_size(image: &Image, plane: &PlaneKey) -> Option<(u64, u64)> {
     })
 }
 
-/// Where one chunk meets the window. Strides and `base` count elements of the chunk.
+/// One side of a patch.
+struct Along {
+    /// From one sample to the next, elements of the chunk.
+    stride: usize,
+    /// What of the picture is filled.
+    at: Range<usize>,
+}
+
+/// Where one chunk meets the window.
 struct Patch {
+    /// The first element of the chunk that is copied.
     base: usize,
-    row_stride: usize,
-    col_stride: usize,
+    /// Rows per layer of the picture.
+    height: usize,
     /// Samples per row of the picture.
     width: usize,
-    /// Rows of the picture that are filled.
-    rows: Range<usize>,
-    /// Columns of the picture that are filled.
-    cols: Range<usize>,
+    layers: Along,
+    rows: Along,
+    cols: Along,
 }
 
 impl Patch {
     /// Puts one element everywhere.
     fn fill(&self, dtype: DType, element: &[u8; 8], picture: &mut Samples) {
-        let one = Self { base: 0, row_stride: 1, col_stride: 1, width: 1, rows: 0..1, cols: 0..1 };
+        let one = || Along { stride: 1, at: 0..1 };
+        let one = Self { base: 0, height: 1, width: 1, layers: one(), rows: one(), cols: one() };
         match picture {
             Samples::U8(to) => self.put(Arc::make_mut(to), element[0]),
             Samples::U16(to) => self.put(Arc::make_mut(to), u16::from_ne_bytes([element[0], element[1]])),
@@ -209,8 +265,10 @@ impl Patch {
     }
 
     fn put<T: Copy>(&self, to: &mut [T], value: T) {
-        for row in self.rows.clone() {
-            to[row * self.width + self.cols.start..][..self.cols.len()].fill(value);
+        for layer in self.layers.at.clone() {
+            for row in self.rows.at.clone() {
+                to[(layer * self.height + row) * self.width..][self.cols.at.clone()].fill(value);
+            }
         }
     }
 
@@ -233,29 +291,28 @@ impl Patch {
     /// Elements are taken as arrays of bytes, so the chunk needs no alignment; for equal types a row is one memcpy.
     fn copy<const SIZE: usize, T: Copy>(&self, from: &[u8], to: &mut [T], convert: impl Fn([u8; SIZE]) -> T) {
         let from = from.as_chunks::<SIZE>().0;
-        let columns = self.cols.len();
-        if self.col_stride == 1 {
-            for (i, row) in self.rows.clone().enumerate() {
-                let source = &from[self.base + i * self.row_stride..][..columns];
-                let start = row * self.width + self.cols.start;
-                for (t, &s) in to[start..start + columns].iter_mut().zip(source) {
+        let sides = [&self.layers, &self.rows, &self.cols];
+        // From one sample to the next in the picture.
+        let steps = [self.height * self.width, self.width, 1];
+        // Transposed: the chunk is walked along its nearest side, or every element would touch a cache line of its own; and along the
+        // columns next, so that what is written lies side by side.
+        let nearest = (0..3).rev().filter(|&i| sides[i].at.len() > 1).min_by_key(|&i| sides[i].stride).unwrap_or(2);
+        let [outer, middle] = [[1, 2], [0, 2], [0, 1]][nearest];
+        // Where each line of the patch begins in the chunk and in the picture.
+        let along = |i: usize| (0..sides[i].at.len()).map(move |n| (n * sides[i].stride, (sides[i].at.start + n) * steps[i]));
+        let lines = along(outer).flat_map(|(a, b)| along(middle).map(move |(c, d)| (a + c, b + d)));
+        let inner = sides[nearest];
+        let (count, start) = (inner.at.len(), inner.at.start * steps[nearest]);
+        for (source, target) in lines {
+            let (source, target) = (&from[self.base + source..], &mut to[target + start..]);
+            if inner.stride == 1 && nearest == 2 {
+                for (t, &s) in target[..count].iter_mut().zip(&source[..count]) {
                     *t = convert(s);
                 }
-            }
-        } else if self.col_stride <= self.row_stride {
-            for (i, row) in self.rows.clone().enumerate() {
-                let source = from[self.base + i * self.row_stride..].iter().step_by(self.col_stride);
-                let start = row * self.width + self.cols.start;
-                for (t, &s) in to[start..start + columns].iter_mut().zip(source) {
-                    *t = convert(s);
-                }
-            }
-        } else {
-            // Transposed: walk the chunk along its nearer axis, or every element would touch a cache line of its own.
-            for (j, col) in self.cols.clone().enumerate() {
-                let source = from[self.base + j * self.col_stride..].iter().step_by(self.row_stride);
-                let column = to[self.rows.start * self.width + col..].iter_mut().step_by(self.width);
-                for (t, &s) in column.zip(source).take(self.rows.len()) {
+            } else {
+                // One sample has no next one, and any stride.
+                let source = source.iter().step_by(inner.stride.max(1));
+                for (t, &s) in target.iter_mut().step_by(steps[nearest]).zip(source).take(count) {
                     *t = convert(s);
                 }
             }

@@ -5,7 +5,7 @@ use crate::loader::Edge;
 use crate::place::{Key, Place, PlaceError, PlaceErrorKind, Span, Stop};
 use crate::scratch::Scratch;
 use crate::zarr::OpenError;
-use nc_core::data::{MAX_AXES, PlaneKey};
+use nc_core::data::{ImageId, MAX_AXES, PlaneKey};
 use nc_core::scene::ImageInfo;
 use std::ops::Range;
 use std::sync::Arc;
@@ -406,15 +406,18 @@ impl Image {
 
     /// Whether `plane` is a plane of this image: level, axes and indices in range.
     pub(crate) fn has(&self, plane: &PlaneKey) -> bool {
-        let Some(level) = self.info.levels.get(usize::from(plane.level)) else { return false };
-        let (row, col) = (usize::from(plane.row_axis), usize::from(plane.col_axis));
+        self.has_axes(plane.image, plane.level, &[plane.row_axis, plane.col_axis], &plane.index)
+    }
+
+    /// Whether `level` of this image has those axes, each once, and the indices of the others.
+    pub(crate) fn has_axes(&self, image: ImageId, level: u8, axes: &[u8], index: &[u32; MAX_AXES]) -> bool {
+        let Some(level) = self.info.levels.get(usize::from(level)) else { return false };
         let ndim = level.shape.len();
-        plane.image == self.info.id
+        let shown = |axis: usize| axes.iter().filter(|&&a| usize::from(a) == axis).count();
+        image == self.info.id
             && ndim <= MAX_AXES
-            && row < ndim
-            && col < ndim
-            && row != col
-            && (0..ndim).all(|a| a == row || a == col || u64::from(plane.index[a]) < level.shape[a])
+            && axes.iter().all(|&axis| usize::from(axis) < ndim && shown(usize::from(axis)) == 1)
+            && (0..ndim).all(|axis| shown(axis) == 1 || u64::from(index[axis]) < level.shape[axis])
     }
 }
 

@@ -1,7 +1,7 @@
 //! Images, from metadata to decoded tiles.
 //!
 //! Lives here: where bytes lie (`place`), reading NGFF and OMERO metadata (`ngff`), opening zarr arrays (`zarr`), looking around in
-//! directories (`browse`), the procedural demo image (`demo`), writing it (`write`), cutting tiles out of chunks (`gather`), and the loader
+//! directories (`browse`), the procedural demo image (`demo`), writing it (`write`), cutting tiles and bricks out of chunks (`gather`), and the loader
 //! threads with their queue and decoded-chunk cache (`loader`, `cache`).
 //! May import: `nc_core::{data, scene}`. Must never know: layers' controls, cameras, ledgers, devices, clients.
 //!
@@ -32,7 +32,7 @@ pub use elements::{label_keys, samples};
 pub use image::{Chunk, ChunkData, ChunkSource, Image, IndexKey, Locate, Part, ReadError, ReadErrorKind, Shape};
 pub use loader::{
     Arrival, Class, ClassLoad, Clock, Edge, Fault, Goal, Loader, LoaderConfig, LoaderHandle, LoaderStats, Outlook, Overview,
-    ViewId, Want, WarmReport,
+    Piece, ViewId, Want, WarmReport,
 };
 pub use opening::{open, open_at};
 pub use pattern::Pattern;

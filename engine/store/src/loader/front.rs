@@ -1,11 +1,12 @@
 //! What views and the loader leave for each other: wishes one way, arrivals the other. The only lock that a render thread takes, held
 //! for list changes and never while anything else is waited for; the queue itself may be busy for longer.
 
-use super::{Arrival, Edge, Goal, Outlook, ViewId, Wake, Want};
+use super::gathering::Made;
+use super::{Arrival, Edge, Outlook, Piece, ViewId, Wake, Want};
 use crate::cache::Tally;
 use crate::image::Image;
 use crate::place::{Blob, PlaceError};
-use nc_core::data::{ImageId, PlaneKey, Tile, TileKey};
+use nc_core::data::{ImageId, PlaneKey};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -27,8 +28,8 @@ pub(super) enum Command {
         view: ViewId,
         images: Vec<Image>,
         wants: Vec<Want>,
-        /// Tiles that had arrived and were dropped untaken, as they are not wanted any more.
-        dropped: HashSet<TileKey>,
+        /// What had arrived and was dropped untaken, as it is not wanted any more.
+        dropped: HashSet<Piece>,
     },
     Overview {
         view: ViewId,
@@ -57,10 +58,10 @@ pub(super) struct Desk {
     epoch: u64,
     /// Answers to what is wanted.
     arrivals: Vec<Arrival>,
-    /// Provisional tiles that the view had taken and that are better now.
+    /// Provisional ones that the view had taken and that are better now.
     mended: Vec<Arrival>,
-    /// Tiles taken since the view last said what it wants.
-    taken: HashSet<TileKey>,
+    /// Taken since the view last said what it wants.
+    taken: HashSet<Piece>,
     pub(super) tally: Arc<Tally>,
     /// Of the latest wants.
     pub(super) pins_refused: u64,
@@ -152,19 +153,13 @@ impl Front {
     pub(super) fn want(&mut self, view: ViewId, images: &[Image], wants: &[Want]) {
         let Some(desk) = self.desks.get_mut(&view) else { return };
         let wants = &wants[..wants.len().min(MOST_WANTS)];
-        let wanted: HashSet<&TileKey> = wants
-            .iter()
-            .filter_map(|want| match &want.goal {
-                Goal::Tile(key) => Some(key),
-                Goal::Warm(_) => None,
-            })
-            .collect();
-        let mut dropped: HashSet<TileKey> = desk
+        let wanted: HashSet<Piece> = wants.iter().filter_map(|want| want.goal.makes()).collect();
+        let mut dropped: HashSet<Piece> = desk
             .arrivals
-            .extract_if(.., |a| a.tile_key().is_some_and(|key| !wanted.contains(&key)))
-            .filter_map(|a| a.tile_key())
+            .extract_if(.., |a| a.piece().is_some_and(|piece| !wanted.contains(&piece)))
+            .filter_map(|a| a.piece())
             .collect();
-        desk.mended.retain(|a| a.tile_key().is_some_and(|key| images.iter().any(|image| image.info.id == key.plane.image)));
+        desk.mended.retain(|a| a.piece().is_some_and(|piece| images.iter().any(|image| image.info.id == piece.image())));
         desk.taken.clear();
         // A list that nobody has looked at yet is replaced, so that lists do not pile up.
         if let Some(Command::Want { images: old_images, wants: old_wants, dropped: old_dropped, .. }) = self.last_said(view) {
@@ -180,10 +175,10 @@ impl Front {
         self.commands.iter_mut().rev().find(|command| command.view() == Some(view))
     }
 
-    /// Tiles that the view has, or finds when it looks, although it wants them.
-    pub(super) fn ready(&self, view: ViewId) -> HashSet<TileKey> {
+    /// What the view has, or finds when it looks, although it wants it.
+    pub(super) fn ready(&self, view: ViewId) -> HashSet<Piece> {
         let Some(desk) = self.desks.get(&view) else { return HashSet::new() };
-        let waiting = desk.arrivals.iter().chain(&desk.mended).filter_map(Arrival::tile_key);
+        let waiting = desk.arrivals.iter().chain(&desk.mended).filter_map(Arrival::piece);
         waiting.chain(desk.taken.iter().copied()).collect()
     }
 
@@ -191,7 +186,7 @@ impl Front {
         let Some(desk) = self.desks.get_mut(&view) else { return Vec::new() };
         let mut arrivals = std::mem::take(&mut desk.arrivals);
         arrivals.append(&mut desk.mended);
-        desk.taken.extend(arrivals.iter().filter_map(Arrival::tile_key));
+        desk.taken.extend(arrivals.iter().filter_map(Arrival::piece));
         arrivals
     }
 
@@ -202,26 +197,26 @@ impl Front {
         Some(desk.wake.clone())
     }
 
-    /// Leaves a tile. An earlier state of it that was not taken gives way; one that was taken is mended, unless it is wanted.
-    pub(super) fn put_tile(&mut self, view: ViewId, epoch: u64, key: TileKey, tile: Tile, wanted: bool) -> Option<Wake> {
+    /// Leaves a tile or a brick. An earlier state of it that was not taken gives way; one that was taken is mended, unless it is wanted.
+    pub(super) fn put_made(&mut self, view: ViewId, epoch: u64, made: Made, wanted: bool) -> Option<Wake> {
+        let piece = made.piece();
         if wanted && let Some(Command::Want { wants, dropped, .. }) = self.last_said(view) {
             // A list that the queue has not heard yet, and that may say otherwise.
-            if !wants.iter().any(|want| want.goal == Goal::Tile(key)) {
-                dropped.insert(key);
+            if !wants.iter().any(|want| want.goal.makes() == Some(piece)) {
+                dropped.insert(piece);
                 return None;
             }
         }
         let desk = self.desks.get_mut(&view).filter(|desk| desk.epoch == epoch)?;
-        let same = |a: &&mut Arrival| a.tile_key() == Some(key);
+        let same = |a: &&mut Arrival| a.piece() == Some(piece);
         if let Some(earlier) = desk.arrivals.iter_mut().find(same) {
-            *earlier = Arrival::Tile { key, tile, mended: false };
+            *earlier = made.arrival(false);
         } else if wanted {
-            desk.arrivals.push(Arrival::Tile { key, tile, mended: false });
+            desk.arrivals.push(made.arrival(false));
         } else {
-            let mended = Arrival::Tile { key, tile, mended: true };
             match desk.mended.iter_mut().find(same) {
-                Some(earlier) => *earlier = mended,
-                None => desk.mended.push(mended),
+                Some(earlier) => *earlier = made.arrival(true),
+                None => desk.mended.push(made.arrival(true)),
             }
         }
         Some(desk.wake.clone())

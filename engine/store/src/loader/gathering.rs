@@ -1,9 +1,10 @@
-//! A tile, an overview or some chunks alone on their way: filled chunk by chunk, so that it never needs all its chunks at once (they may exceed the cache).
+//! A tile, a brick, an overview or some chunks alone on their way: filled chunk by chunk, so that it never needs all its chunks at once
+//! (they may exceed the cache).
 
-use super::{Class, Fault, Overview, ViewId};
+use super::{Arrival, Class, Fault, Overview, Piece, ViewId};
 use crate::gather::{ChunkKey, Window};
 use crate::image::{Chunk, Image};
-use nc_core::data::{PlaneKey, Samples, Tile, TileKey};
+use nc_core::data::{Brick, BrickKey, PlaneKey, SampleFormat, Samples, Tile, TileKey};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,20 +12,41 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// What is being made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Making {
-    Tile(TileKey),
+    Piece(Piece),
     /// Its chunks in the cache; no picture.
-    Warm(TileKey),
+    Warm(Piece),
     Overview {
         plane: PlaneKey,
         max_edge: u32,
     },
 }
 
+/// A tile or a brick.
+pub(super) enum Made {
+    Tile(TileKey, Tile),
+    Brick(BrickKey, Brick),
+}
+
+impl Made {
+    pub(super) fn piece(&self) -> Piece {
+        match self {
+            Self::Tile(key, _) => Piece::Tile(*key),
+            Self::Brick(key, _) => Piece::Brick(*key),
+        }
+    }
+
+    pub(super) fn arrival(self, mended: bool) -> Arrival {
+        match self {
+            Self::Tile(key, tile) => Arrival::Tile { key, tile, mended },
+            Self::Brick(key, brick) => Arrival::Brick { key, brick, mended },
+        }
+    }
+}
+
 /// What came of it.
 pub(super) enum Product {
-    Tile {
-        key: TileKey,
-        tile: Tile,
+    Made {
+        made: Made,
         /// How many of its chunks are in it: of two products of a gathering the one with more is the newer.
         intact: usize,
         /// Whether those are all, so that this is the last product.
@@ -78,7 +100,8 @@ impl Gathering {
         cached: &dyn Fn(&ChunkKey) -> bool,
     ) -> Option<Self> {
         let window = match &making {
-            Making::Tile(key) | Making::Warm(key) => Window::of_tile(image, key)?,
+            Making::Piece(Piece::Tile(key)) | Making::Warm(Piece::Tile(key)) => Window::of_tile(image, key)?,
+            Making::Piece(Piece::Brick(key)) | Making::Warm(Piece::Brick(key)) => Window::of_brick(image, key)?,
             Making::Overview { plane, max_edge } => Window::of_overview(image, plane, *max_edge)?,
         };
         let mut chunks = window.chunks(&image.info);
@@ -103,19 +126,27 @@ impl Gathering {
         !matches!(self.making, Making::Warm(_))
     }
 
-    /// Whether a coarser level can stand in for it, so that it need not come before its damaged chunks heal. On the coarsest level,
-    /// and in overviews, the rest is worth more than nothing.
-    pub(super) fn has_stand_in(&self) -> bool {
+    /// Bytes of what it makes, in the device format.
+    pub(super) fn bytes(&self) -> u64 {
+        let sample = SampleFormat::of(self.image.info.dtype).size();
+        (self.window.count() * sample) as u64
+    }
+
+    /// Whether it comes before its damaged chunks heal: if the rest is worth more than what stands in for it. Tiles of all but the
+    /// coarsest level have stand-ins. So have bricks, but their volume is drawn whole, so they wait only where their place is `away`.
+    pub(super) fn comes_damaged(&self, away: bool) -> bool {
+        let coarsest = |level: u8| usize::from(level) + 1 >= self.image.info.levels.len();
         match self.making {
-            Making::Tile(key) => usize::from(key.plane.level) + 1 < self.image.info.levels.len(),
-            Making::Warm(_) => true,
-            Making::Overview { .. } => false,
+            Making::Piece(Piece::Tile(key)) => coarsest(key.plane.level),
+            Making::Piece(Piece::Brick(key)) => !away || coarsest(key.volume.level),
+            Making::Warm(_) => false,
+            Making::Overview { .. } => true,
         }
     }
 
     /// Whether chunks that were damaged are added when they heal. Overviews are made once.
     pub(super) fn mends(&self) -> bool {
-        matches!(self.making, Making::Tile(_))
+        matches!(self.making, Making::Piece(_))
     }
 
     /// Takes what it needs of a chunk. Gives a product if this was the last one awaited, or healed after that.
@@ -135,7 +166,7 @@ impl Gathering {
         self.product(&mut progress)
     }
 
-    /// Goes on without a chunk that could not be read: its part has the fill value in a tile and is NaN in an overview. Saying so
+    /// Goes on without a chunk that could not be read: its part has the fill value, and is NaN in an overview. Saying so
     /// again changes nothing.
     pub(super) fn add_damaged(&self, key: &ChunkKey, fault: &Fault) -> Option<Product> {
         let mut progress = self.lock();
@@ -170,8 +201,11 @@ impl Gathering {
         let picture = if whole { progress.picture.take() } else { progress.picture.clone() };
         let samples = picture.unwrap_or_else(|| self.blank());
         let (width, height) = (self.window.width(), self.window.height());
+        let made = |made: Made| Product::Made { made, intact, whole };
         Some(match self.making {
-            Making::Tile(key) | Making::Warm(key) => Product::Tile { key, tile: Tile { width, height, samples }, intact, whole },
+            Making::Warm(_) => Product::Warm,
+            Making::Piece(Piece::Tile(key)) => made(Made::Tile(key, Tile { width, height, samples })),
+            Making::Piece(Piece::Brick(key)) => made(Made::Brick(key, Brick::new(self.window.size(), samples)?)),
             Making::Overview { plane, .. } => Product::Overview(
                 plane,
                 match (&progress.damage, samples) {
@@ -186,13 +220,10 @@ impl Gathering {
 
     fn blank(&self) -> Samples {
         match self.making {
-            Making::Tile(key) | Making::Warm(key) => {
-                self.window.blank(self.image.info.dtype, self.image.fill_value(usize::from(key.plane.level)))
+            Making::Piece(piece) | Making::Warm(piece) => {
+                self.window.blank(self.image.info.dtype, self.image.fill_value(usize::from(piece.level())))
             }
-            Making::Overview { .. } => {
-                let n = self.window.width() as usize * self.window.height() as usize;
-                Samples::F32(Arc::from(vec![f32::NAN; n]))
-            }
+            Making::Overview { .. } => Samples::F32(Arc::from(vec![f32::NAN; self.window.count()])),
         }
     }
 

@@ -1,7 +1,7 @@
-//! The loader: a pool of threads that turn wanted tiles into arrived tiles, and the cache between them.
+//! The loader: a pool of threads that turn wanted tiles and bricks into arrived ones, and the cache between them.
 //!
 //! Lives here: the public face (this file), what is said (`want`), what views and loader leave for each other (`front`), the order of
-//! work (`queue`), tiles in the making (`gathering`), damaged chunks (`failures`), places that are away (`health`), how fast things go
+//! work (`queue`), what is in the making (`gathering`), damaged chunks (`failures`), places that are away (`health`), how fast things go
 //! (`pace`), the threads (`threads`) and what they do (`worker`).
 //!
 //! Locks: the queue's mutex, then the front's or the cache's; a gathering's is held with none of them. Render threads take the front's
@@ -20,13 +20,13 @@ mod worker;
 use crate::gather::{ChunkKey, Window};
 use crate::image::{Image, ReadError, ReadErrorKind};
 use front::Command;
-use nc_core::data::{ImageId, PlaneKey, SampleFormat, SpareSamples, Tile, TileKey};
+use nc_core::data::{Brick, BrickKey, ImageId, PlaneKey, SampleFormat, Samples, SpareSamples, Tile, TileKey};
 use queue::Limits;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::time::Instant;
-pub use want::{Class, ClassLoad, Edge, Goal, Outlook, Want, WarmReport};
+pub use want::{Class, ClassLoad, Edge, Goal, Outlook, Piece, Want, WarmReport};
 use worker::Shared;
 
 /// Called, from loader threads, when something arrived for a view.
@@ -48,7 +48,7 @@ pub struct LoaderConfig {
     pub cache_bytes: u64,
 }
 
-/// Who wants tiles; one per engine session.
+/// Who wants something; one per engine session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ViewId(pub u32);
 
@@ -104,7 +104,7 @@ pub struct Overview {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Arrival {
     /// A wanted tile; or again one that came with a damaged chunk, now that this has healed, even though it was taken and is not
-    /// wanted any more. The latter until the view goes or wants tiles of another image, for the 256 latest such tiles.
+    /// wanted any more. The latter until the view goes or wants something of another image, for the 256 latest, of at most 64 MiB.
     Tile {
         /// Which.
         key: TileKey,
@@ -113,11 +113,21 @@ pub enum Arrival {
         /// Whether it came before, was taken, and is better now.
         mended: bool,
     },
-    /// A chunk is damaged; comes once per chunk and view. It is tried again after 1 s, 2 s, ... 60 s. Tiles of the coarsest level
-    /// arrive without it, and again should it heal; those of finer levels stay wanted, and arrive should it heal.
+    /// A wanted brick; or again one that came with a damaged chunk, as with tiles.
+    Brick {
+        /// Which.
+        key: BrickKey,
+        /// Its samples. The part of a damaged chunk has the fill value, on every level: a volume is drawn whole or not at all. Bricks of
+        /// finer levels wait for a place that is away.
+        brick: Brick,
+        /// Whether it came before, was taken, and is better now.
+        mended: bool,
+    },
+    /// A chunk is damaged; comes once per chunk and view. It is tried again after 1 s, 2 s, ... 60 s. Bricks, and tiles of the coarsest
+    /// level, arrive without it, and again should it heal; others stay wanted, and arrive should it heal.
     Fault {
-        /// The first tile that needed it.
-        key: TileKey,
+        /// The first that needed it.
+        piece: Piece,
         /// What happened.
         fault: Fault,
     },
@@ -131,9 +141,10 @@ pub enum Arrival {
 }
 
 impl Arrival {
-    fn tile_key(&self) -> Option<TileKey> {
+    fn piece(&self) -> Option<Piece> {
         match self {
-            Self::Tile { key, .. } => Some(*key),
+            Self::Tile { key, .. } => Some(Piece::Tile(*key)),
+            Self::Brick { key, .. } => Some(Piece::Brick(*key)),
             Self::Fault { .. } | Self::Overview { .. } => None,
         }
     }
@@ -184,7 +195,7 @@ pub struct LoaderStats {
     pub warm: WarmReport,
 }
 
-/// Loads tiles. Owns the threads, the queue and the decoded-chunk cache; cheap to clone. The last clone to go ends the threads, and
+/// Loads tiles and bricks. Owns the threads, the queue and the decoded-chunk cache; cheap to clone. The last clone to go ends the threads, and
 /// waits a moment for those that are in a read. Everything else is said through [`LoaderHandle`].
 ///
 /// A view attaches, says what it wants ([`LoaderHandle::want`]), is woken, takes what arrived, and says anew what it wants.
@@ -260,23 +271,39 @@ impl LoaderHandle {
     /// The tile, if every chunk it needs is in the cache; in memory of `spare`, if that has some. Never reads or decodes. In new memory
     /// page faults take longer than the copy.
     pub fn resident_tile(&self, image: &Image, key: &TileKey, spare: &mut SpareSamples) -> Option<Tile> {
-        let shared = &*self.0;
         let window = Window::of_tile(image, key)?;
+        let old = |format, len| spare.take(format, len);
+        Some(Tile { width: window.width(), height: window.height(), samples: self.resident(image, &window, old)? })
+    }
+
+    /// The brick, if every chunk it needs is in the cache. Never reads or decodes.
+    pub fn resident_brick(&self, image: &Image, key: &BrickKey) -> Option<Brick> {
+        let window = Window::of_brick(image, key)?;
+        Brick::new(window.size(), self.resident(image, &window, |_, _| None)?)
+    }
+
+    /// What the window holds, if all of its chunks are in the cache; in memory that `old` gives, if it does.
+    fn resident(
+        &self,
+        image: &Image,
+        window: &Window,
+        old: impl FnOnce(SampleFormat, usize) -> Option<Samples>,
+    ) -> Option<Samples> {
         let keys = window.chunks(&image.info);
-        let chunks = keys.iter().map(|key| shared.cache.get(key)).collect::<Option<Vec<_>>>()?;
-        shared.hits.fetch_add(chunks.len() as u64, Ordering::Relaxed);
-        let old = spare.take(SampleFormat::of(image.info.dtype), window.width() as usize * window.height() as usize);
+        let chunks = keys.iter().map(|key| self.0.cache.get(key)).collect::<Option<Vec<_>>>()?;
+        self.0.hits.fetch_add(chunks.len() as u64, Ordering::Relaxed);
         // The chunks hold every sample of the window.
+        let old = old(SampleFormat::of(image.info.dtype), window.count());
         let mut samples = old.unwrap_or_else(|| window.blank(image.info.dtype, 0.0));
         for (key, chunk) in keys.iter().zip(&chunks) {
             window.scatter(&image.info, key, chunk, &mut samples);
         }
-        Some(Tile { width: window.width(), height: window.height(), samples })
+        Some(samples)
     }
 
     /// Replaces everything the view wants but overviews; those of equal class and deadline in the order given. At most 8192; more are
-    /// cut from the end. What is queued for it and wanted no more is dropped, and reads in flight that nobody wants stop. A tile that
-    /// arrived and was not taken yet stays if it is still wanted and is not made again; one that was taken is made again, from the
+    /// cut from the end. What is queued for it and wanted no more is dropped, and reads in flight that nobody wants stop. What
+    /// arrived and was not taken yet stays if it is still wanted and is not made again; what was taken is made again, from the
     /// cache if that still holds its chunks. `images` are those that the wants name.
     ///
     /// Returns at once; others sort it in, a moment later.

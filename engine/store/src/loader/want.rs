@@ -1,6 +1,6 @@
 //! What views say to the loader, and what it tells them of how things go.
 
-use nc_core::data::TileKey;
+use nc_core::data::{BrickKey, ImageId, TileKey};
 use std::time::{Duration, Instant};
 
 /// How urgent something is. A better class always goes first, but for a little that keeps the others from starving.
@@ -23,21 +23,67 @@ impl Class {
     pub const ALL: [Self; 5] = [Self::Visible, Self::Finer, Self::Ahead, Self::Neighbour, Self::Background];
 }
 
+/// What pictures are made of: a piece of a plane, or of a volume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Piece {
+    /// Of a plane.
+    Tile(TileKey),
+    /// Of a volume.
+    Brick(BrickKey),
+}
+
+impl Piece {
+    /// Its image.
+    pub fn image(&self) -> ImageId {
+        match self {
+            Self::Tile(key) => key.plane.image,
+            Self::Brick(key) => key.volume.image,
+        }
+    }
+
+    /// Its level, 0 the finest.
+    pub fn level(&self) -> u8 {
+        match self {
+            Self::Tile(key) => key.plane.level,
+            Self::Brick(key) => key.volume.level,
+        }
+    }
+}
+
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Goal {
     /// The tile is made and arrives.
     Tile(TileKey),
-    /// The chunks under the tile are brought into the cache; nothing is made and nothing arrives.
-    Warm(TileKey),
+    /// The brick is made and arrives.
+    Brick(BrickKey),
+    /// The chunks under it are brought into the cache; nothing is made and nothing arrives.
+    Warm(Piece),
 }
 
 impl Goal {
-    /// The tile that it is about.
-    pub fn tile(&self) -> &TileKey {
-        match self {
-            Self::Tile(key) | Self::Warm(key) => key,
+    /// What it is about.
+    pub fn piece(&self) -> Piece {
+        match *self {
+            Self::Tile(key) => Piece::Tile(key),
+            Self::Brick(key) => Piece::Brick(key),
+            Self::Warm(piece) => piece,
+        }
+    }
+
+    /// What is made and arrives, if anything is.
+    pub fn makes(&self) -> Option<Piece> {
+        (!matches!(self, Self::Warm(_))).then(|| self.piece())
+    }
+}
+
+impl From<Piece> for Goal {
+    /// That it is made.
+    fn from(piece: Piece) -> Self {
+        match piece {
+            Piece::Tile(key) => Self::Tile(key),
+            Piece::Brick(key) => Self::Brick(key),
         }
     }
 }
@@ -107,7 +153,7 @@ pub struct WarmReport {
     pub warmed: u64,
     /// Those that were used then by anybody.
     pub used: u64,
-    /// Those that were wanted for a tile before they came.
+    /// Those that were wanted for a tile or a brick before they came.
     pub late: u64,
     /// Those that were dropped from the cache and had not been used.
     pub wasted: u64,

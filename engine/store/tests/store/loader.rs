@@ -2,7 +2,7 @@
 
 use crate::synthetic::{FILL, Gate, View, chunk, image, info, plane, sound, tile, want};
 use nc_core::data::{DType, ImageId, MAX_AXES, SpareSamples, TileKey};
-use nc_store::{Arrival, Clock, Loader, LoaderConfig, ReadError, ReadErrorKind};
+use nc_store::{Arrival, Clock, Loader, LoaderConfig, Piece, ReadError, ReadErrorKind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -314,7 +314,7 @@ fn damage_on_a_finer_level_keeps_its_tile_waiting_until_it_heals() {
     let wants = [tile(0, 0, 0), tile(0, 0, 1), tile(1, 0, 0)];
     want(&loader, view.id, &image, &wants);
     let arrivals = view.take(3);
-    assert!(matches!(&arrivals[0], Arrival::Fault { key, .. } if *key == wants[0]), "{arrivals:?}");
+    assert!(matches!(&arrivals[0], Arrival::Fault { piece, .. } if *piece == Piece::Tile(wants[0])), "{arrivals:?}");
     assert_eq!(keys(&arrivals[1..]).len(), 2);
     assert_eq!(loader.stats().queued, 1, "the damaged chunk is to be tried again");
 

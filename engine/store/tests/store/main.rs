@@ -4,6 +4,7 @@
 #![allow(clippy::type_complexity, reason = "tables of cases")]
 
 mod archive;
+mod bricks;
 mod browse;
 mod conformance;
 mod far;

@@ -4,7 +4,7 @@ use crate::stored::{FILL, GRID, Kept, clock, eventually, stored};
 use crate::synthetic::{View, info, sound, tile, want};
 use nc_core::data::{DType, SpareSamples};
 use nc_store::place::failing::{Fault, Rule};
-use nc_store::{Arrival, Class, Edge, Goal, Loader, LoaderConfig, Want};
+use nc_store::{Arrival, Class, Edge, Goal, Loader, LoaderConfig, Piece, Want};
 
 fn loader(cache_bytes: u64) -> Loader {
     Loader::with_clock(LoaderConfig { threads: 1, cache_bytes }, clock().0)
@@ -45,7 +45,7 @@ fn two_who_want_the_same_share_one_request() {
 }
 
 fn warm(key: nc_core::data::TileKey, pin: bool) -> Want {
-    Want { goal: Goal::Warm(key), class: Class::Ahead, deadline: None, pin }
+    Want { goal: Goal::Warm(Piece::Tile(key)), class: Class::Ahead, deadline: None, pin }
 }
 
 #[test]

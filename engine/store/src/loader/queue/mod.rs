@@ -19,7 +19,7 @@ use super::failures::Failures;
 use super::front::{Command, Desks};
 use super::gathering::{Gathering, Making};
 use super::health::Health;
-use super::{Arrival, Class, ClassLoad, Edge, Fault, Goal, Outlook, ViewId, Wake, Want, WarmReport, beyond};
+use super::{Arrival, Class, ClassLoad, Edge, Fault, Goal, Outlook, Piece, ViewId, Wake, Want, WarmReport, beyond};
 use crate::cache::{ChunkCache, PIN_SHARE, Tally};
 use crate::gather::ChunkKey;
 use crate::image::{Image, ReadError};
@@ -27,7 +27,7 @@ use crate::place::{Access, Stop};
 use bytes::Bytes;
 use flight::{Flight, IndexJob};
 pub(super) use flight::{IndexId, Where};
-use nc_core::data::{ImageId, TileKey};
+use nc_core::data::ImageId;
 pub(super) use pick::Task;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -92,10 +92,10 @@ struct Pending {
     started: usize,
 }
 
-/// A tile that arrived with damaged chunks filled in, and comes again when one of them heals. Nobody asks for it again, because the
+/// A tile or a brick that arrived with damaged chunks filled in, and comes again when one of them heals. Nobody asks for it again, because the
 /// view has it and takes it as it is; so it does not depend on the want list, which names only what a view lacks. It is kept until it
 /// is whole, is made anew, or was dropped before the view took it; until the view goes or turns to another image; and only among the
-/// [`MOST_PROVISIONAL`] latest of its view.
+/// [`MOST_PROVISIONAL`] latest of its view, of at most [`PROVISIONAL_BYTES`].
 struct Provisional {
     gathering: Arc<Gathering>,
     /// Chunks in what was delivered last.
@@ -104,6 +104,8 @@ struct Provisional {
 
 /// More than the tiles of a screen in a few channels. Bounds what a wholly damaged image costs: pictures and retries.
 const MOST_PROVISIONAL: usize = 256;
+/// What so many tiles of four bytes a sample take; of bricks it is fewer.
+const PROVISIONAL_BYTES: u64 = 64 << 20;
 /// Lists of a view: one per class, and overviews.
 const LISTS: usize = 6;
 const OVERVIEWS: usize = 5;
@@ -123,12 +125,26 @@ struct View {
 }
 
 impl View {
-    /// Forgets provisional tiles; gives those.
-    fn forget_provisional(&mut self, which: impl Fn(&TileKey, &Gathering) -> bool) -> Vec<Arc<Gathering>> {
-        let gone = |p: &Provisional| matches!(p.gathering.making, Making::Tile(key) if which(&key, &p.gathering));
+    /// Forgets provisional ones; gives those.
+    fn forget_provisional(&mut self, which: impl Fn(&Piece, &Gathering) -> bool) -> Vec<Arc<Gathering>> {
+        let gone = |p: &Provisional| matches!(p.gathering.making, Making::Piece(piece) if which(&piece, &p.gathering));
         let (gone, kept): (VecDeque<_>, _) = self.provisional.drain(..).partition(gone);
         self.provisional = kept;
         gone.into_iter().map(|p| p.gathering).collect()
+    }
+
+    /// Keeps a provisional one; gives those that are forgotten for it, which may be itself.
+    fn keep_provisional(&mut self, one: Provisional) -> Vec<Arc<Gathering>> {
+        self.provisional.push_back(one);
+        let mut bytes: u64 = self.provisional.iter().map(|p| p.gathering.bytes()).sum();
+        let mut forgotten = Vec::new();
+        while (self.provisional.len() > MOST_PROVISIONAL || bytes > PROVISIONAL_BYTES)
+            && let Some(Provisional { gathering, .. }) = self.provisional.pop_front()
+        {
+            bytes -= gathering.bytes();
+            forgotten.push(gathering);
+        }
+        forgotten
     }
 
     /// Takes something out of its list; whether it was in one.

@@ -3,7 +3,7 @@
 use super::super::front::Desks;
 use super::super::gathering::{Gathering, Making, Product};
 use super::super::health::is_outage;
-use super::{Arrival, Class, Fault, MOST_PROVISIONAL, Provisional, Queue, State, Wake};
+use super::{Arrival, Class, Fault, Provisional, Queue, State, Wake};
 use crate::cache::ChunkCache;
 use crate::gather::ChunkKey;
 use crate::image::{Chunk, ChunkData, Image};
@@ -153,16 +153,16 @@ impl Queue {
         // One that is merely not stored yet is nobody's fault.
         let quiet = fault.message.is_empty();
         for gathering in &job.waiting {
-            let Making::Tile(tile) = gathering.making else { continue };
+            let Making::Piece(piece) = gathering.making else { continue };
             let news = !quiet
                 && self.failures.tell(key, gathering.view)
                 && (!is_outage(fault.kind) || self.health.tell(key.image, gathering.view));
             if news {
-                let told = Arrival::Fault { key: tile, fault: fault.clone() };
+                let told = Arrival::Fault { piece, fault: fault.clone() };
                 wakes.extend(front.lock().put(gathering.view, gathering.epoch, told));
             }
         }
-        let going_on = job.waiting.iter().filter(|g| !g.has_stand_in()).cloned().collect();
+        let going_on = job.waiting.iter().filter(|g| g.comes_damaged(is_outage(fault.kind))).cloned().collect();
         let (waiting, given_up): (Vec<_>, Vec<_>) = job.waiting.into_iter().partition(|g| g.mends());
         for gathering in given_up.iter().filter(|g| !g.shows()) {
             // Nothing is made of it, so there is nothing to mend.
@@ -189,7 +189,7 @@ impl Queue {
                 view.finish(gathering).then_some(())?;
                 front.lock().put(gathering.view, gathering.epoch, Arrival::Overview { plane, overview })
             }
-            Product::Tile { key, tile, intact, whole } => {
+            Product::Made { made, intact, whole } => {
                 let wanted = view.finish(gathering);
                 if !wanted {
                     let had = view.provisional.iter().position(|p| Arc::ptr_eq(&p.gathering, gathering))?;
@@ -197,16 +197,16 @@ impl Queue {
                     view.provisional.get(had).filter(|p| p.intact < intact)?;
                     view.provisional.remove(had);
                 }
+                let mut forgotten = Vec::new();
                 if !whole {
                     // Its retries are not urgent: something is shown.
                     gathering.set_class(Class::Neighbour);
-                    view.provisional.push_back(Provisional { gathering: gathering.clone(), intact });
+                    forgotten = view.keep_provisional(Provisional { gathering: gathering.clone(), intact });
                 }
-                let forgotten = (view.provisional.len() > MOST_PROVISIONAL).then(|| view.provisional.pop_front()).flatten();
-                if let Some(earliest) = forgotten {
-                    self.abandon(&earliest.gathering);
+                for earlier in forgotten {
+                    self.abandon(&earlier);
                 }
-                let wake = front.lock().put_tile(gathering.view, gathering.epoch, key, tile, wanted);
+                let wake = front.lock().put_made(gathering.view, gathering.epoch, made, wanted);
                 wake.filter(|_| urgent || !wanted)
             }
         }

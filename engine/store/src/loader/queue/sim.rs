@@ -6,11 +6,11 @@ use crate::image::{Chunk, ChunkSource, Locate};
 use crate::loader::gathering::Product;
 use crate::place::{Blob, Entry, Key, Place, PlaceError, Read, Span};
 use crate::scratch::Scratch;
-use nc_core::data::{DType, MAX_AXES, PlaneKey};
+use nc_core::data::{BrickKey, DType, MAX_AXES, PlaneKey, TileKey, VolumeKey};
 use nc_core::scene::{ImageInfo, LevelInfo};
 use proptest::prelude::*;
 
-/// Chunks of 512 x 512 bytes, four tiles each.
+/// Chunks of 512 x 512 bytes, four tiles each, in two layers.
 const CHUNK: u64 = 512;
 const CHUNK_BYTES: u64 = CHUNK * CHUNK;
 const DECODE: Duration = Duration::from_millis(4);
@@ -51,22 +51,22 @@ impl ChunkSource for Source {
     }
 
     fn make(&self, _: usize, _: &[u64], _: &mut Scratch, _: &Stop) -> Result<Chunk, ReadError> {
-        Chunk::new(&[CHUNK, CHUNK], vec![0; CHUNK_BYTES as usize])
+        Chunk::new(&[1, CHUNK, CHUNK], vec![0; CHUNK_BYTES as usize])
     }
 }
 
 fn image(id: u32, far: bool) -> Image {
     let level = LevelInfo {
-        shape: vec![2048; 2],
-        chunk: vec![CHUNK; 2],
-        scale: vec![1.0; 2],
-        translate: vec![0.0; 2],
+        shape: vec![2, 2048, 2048],
+        chunk: vec![1, CHUNK, CHUNK],
+        scale: vec![1.0; 3],
+        translate: vec![0.0; 3],
         ..LevelInfo::default()
     };
     let axis = |name: &str| nc_core::scene::Axis { name: name.into(), kind: nc_core::scene::AxisKind::Space, unit: None };
     let info = ImageInfo {
         id: ImageId(id),
-        axes: vec![axis("y"), axis("x")],
+        axes: vec![axis("z"), axis("y"), axis("x")],
         dtype: DType::U8,
         levels: vec![level],
         ..ImageInfo::default()
@@ -76,8 +76,14 @@ fn image(id: u32, far: bool) -> Image {
 }
 
 fn tile(image: u32, n: u32) -> TileKey {
-    let plane = PlaneKey { image: ImageId(image), level: 0, row_axis: 0, col_axis: 1, index: [0; MAX_AXES] };
+    let plane = PlaneKey { image: ImageId(image), level: 0, row_axis: 1, col_axis: 2, index: [0; MAX_AXES] };
     TileKey { plane, ty: n / 8 % 8, tx: n % 8 }
+}
+
+/// Of 32 x 32, two layers thick: of two chunks.
+fn brick(image: u32, n: u32) -> BrickKey {
+    let volume = VolumeKey { image: ImageId(image), level: 0, axes: [0, 1, 2], index: [0; MAX_AXES] };
+    BrickKey { volume, at: [0, n / 8 * 4 % 32, n % 8 * 4] }
 }
 
 struct Sim {
@@ -109,7 +115,7 @@ impl Sim {
             front: Desks::default(),
             cache: ChunkCache::new(cache_bytes),
             images: vec![image(0, false), image(1, true)],
-            chunk: Arc::new(Chunk::new(&[CHUNK, CHUNK], vec![0; CHUNK_BYTES as usize]).unwrap()),
+            chunk: Arc::new(Chunk::new(&[1, CHUNK, CHUNK], vec![0; CHUNK_BYTES as usize]).unwrap()),
             now: start,
             start,
             busy: vec![None; THREADS],
@@ -202,7 +208,7 @@ impl Sim {
                     _ => {
                         let bytes = self.stored;
                         let found = |key: &ChunkKey| {
-                            let object = Key::new(&format!("{}/{}", key.coords[0], key.coords[1])).unwrap();
+                            let object = Key::new(&format!("{:?}", &key.coords[..3])).unwrap();
                             (*key, Where::Bytes { object, span: Span::Whole, bytes })
                         };
                         let (warm, cold): (Vec<ChunkKey>, Vec<ChunkKey>) = keys.iter().partition(|key| self.cache.has(key));
@@ -252,8 +258,8 @@ impl Sim {
         let arrived = self.queue.arrived(key, &chunk, read, &self.cache, self.now);
         for gathering in &arrived.waiting {
             if let Some(product) = gathering.add(key, &chunk) {
-                if let Product::Tile { key, .. } = &product {
-                    assert_eq!(gathering.making, Making::Tile(*key));
+                if let Product::Made { made, .. } = &product {
+                    assert_eq!(gathering.making, Making::Piece(made.piece()));
                 }
                 self.queue.deliver(gathering, product, &self.front);
             }
@@ -291,14 +297,15 @@ fn tiles(image: u32, class: Class) -> Vec<Want> {
 
 #[derive(Debug, Clone)]
 enum Op {
-    Want(u32, Vec<(u32, u32, usize, bool, Option<u64>, bool)>),
+    Want(u32, Vec<(u32, u32, usize, (bool, bool), Option<u64>, bool)>),
     Leave(u32),
     Wait(u64),
     Take(u32),
 }
 
 fn op() -> impl Strategy<Value = Op> {
-    let one = (0..2u32, 0..64u32, 0..5usize, any::<bool>(), proptest::option::of(0..400u64), proptest::bool::weighted(0.1));
+    let one =
+        (0..2u32, 0..64u32, 0..5usize, any::<(bool, bool)>(), proptest::option::of(0..400u64), proptest::bool::weighted(0.1));
     prop_oneof![
         5 => (0..3u32, proptest::collection::vec(one, 0..40)).prop_map(|(view, wants)| Op::Want(view, wants)),
         1 => (0..3u32).prop_map(Op::Leave),
@@ -319,8 +326,11 @@ proptest! {
         for op in ops {
             match op {
                 Op::Want(view, wants) => {
-                    let wants: Vec<Want> = wants.into_iter().map(|(image, n, class, warm, deadline, pin)| Want {
-                        goal: if warm { Goal::Warm(tile(image, n)) } else { Goal::Tile(tile(image, n)) },
+                    let wants: Vec<Want> = wants.into_iter().map(|(image, n, class, (warm, solid), deadline, pin)| Want {
+                        goal: {
+                            let piece = if solid { Piece::Brick(brick(image, n)) } else { Piece::Tile(tile(image, n)) };
+                            if warm { Goal::Warm(piece) } else { piece.into() }
+                        },
                         class: Class::ALL[class],
                         deadline: deadline.map(|ms| sim.now + Duration::from_millis(ms)),
                         pin,
@@ -349,7 +359,7 @@ fn nothing_starves() {
     sim.attach(0);
     sim.attach(1);
     sim.want(0, &tiles(0, Class::Finer));
-    sim.want(1, &[want(Goal::Warm(tile(0, 63)), Class::Background)]);
+    sim.want(1, &[want(Goal::Warm(Piece::Tile(tile(0, 63))), Class::Background)]);
     // Somebody always wants something finer.
     let mut came = None;
     for round in 0..2000 {
@@ -411,7 +421,7 @@ fn a_shared_chunk_inherits_the_best_class() {
 fn a_promoted_warming_is_not_cancelled_when_the_tile_is_wanted() {
     let mut sim = Sim::new(64 << 20);
     sim.attach(0);
-    sim.want(0, &[want(Goal::Warm(tile(1, 0)), Class::Ahead)]);
+    sim.want(0, &[want(Goal::Warm(Piece::Tile(tile(1, 0))), Class::Ahead)]);
     assert_eq!(sim.air.len(), 1);
     sim.run(sim.ms(20));
     sim.want(0, &[want(Goal::Tile(tile(1, 0)), Class::Visible)]);
@@ -444,7 +454,8 @@ fn expired_prefetch_is_dropped_and_counted() {
     let mut sim = Sim::new(64 << 20);
     sim.attach(0);
     let deadline = Some(sim.ms(6));
-    let wants: Vec<Want> = (0..64).map(|n| Want { deadline, ..want(Goal::Warm(tile(0, n)), Class::Ahead) }).collect();
+    let wants: Vec<Want> =
+        (0..64).map(|n| Want { deadline, ..want(Goal::Warm(Piece::Tile(tile(0, n))), Class::Ahead) }).collect();
     let visible = Want { deadline, ..want(Goal::Tile(tile(1, 0)), Class::Visible) };
     sim.want(0, &[wants, vec![visible]].concat());
     sim.run(sim.ms(7));
@@ -462,7 +473,7 @@ fn something_visible_does_not_wait_for_what_was_just_begun() {
     sim.busy.truncate(1);
     sim.attach(0);
     sim.queue.take_in(&sim.front, &sim.cache, sim.now);
-    let ahead = want(Goal::Warm(tile(0, 63)), Class::Ahead);
+    let ahead = want(Goal::Warm(Piece::Tile(tile(0, 63))), Class::Ahead);
     sim.front.lock().want(ViewId(0), &sim.images, &[ahead]);
     sim.queue.take_in(&sim.front, &sim.cache, sim.now);
     let Some(Task::Read { key, stop, .. }) = sim.queue.next(0, sim.now) else { panic!("something to read") };

@@ -23,12 +23,12 @@ impl Queue {
         view: ViewId,
         images: &[Image],
         wants: &[Want],
-        ready: &HashSet<TileKey>,
-        dropped: &HashSet<TileKey>,
+        ready: &HashSet<Piece>,
+        dropped: &HashSet<Piece>,
         cache: &ChunkCache,
         now: Instant,
     ) -> u64 {
-        let image_of = |key: &TileKey| images.iter().find(|image| image.info.id == key.plane.image);
+        let image_of = |piece: &Piece| images.iter().find(|image| image.info.id == piece.image());
         let Some(of) = self.views.get_mut(&view) else { return 0 };
         let (epoch, tally) = (of.epoch, of.tally.clone());
         let idle = of.lists.iter().all(Vec::is_empty);
@@ -36,8 +36,8 @@ impl Queue {
         for list in &mut of.lists[..OVERVIEWS] {
             for pending in list.drain(..) {
                 match pending.gathering.making {
-                    Making::Tile(key) => before.insert(Goal::Tile(key), pending),
-                    Making::Warm(key) => before.insert(Goal::Warm(key), pending),
+                    Making::Piece(piece) => before.insert(piece.into(), pending),
+                    Making::Warm(piece) => before.insert(Goal::Warm(piece), pending),
                     Making::Overview { .. } => None,
                 };
             }
@@ -46,7 +46,7 @@ impl Queue {
         let mut lists: [Vec<Pending>; OVERVIEWS] = Default::default();
         let mut late = 0;
         for want in wants {
-            if !seen.insert(want.goal) || matches!(want.goal, Goal::Tile(key) if ready.contains(&key)) {
+            if !seen.insert(want.goal) || want.goal.makes().is_some_and(|piece| ready.contains(&piece)) {
                 continue;
             }
             let list = &mut lists[want.class as usize];
@@ -56,13 +56,10 @@ impl Queue {
                 list.push(pending);
                 continue;
             }
-            let making = match want.goal {
-                Goal::Tile(key) => Making::Tile(key),
-                Goal::Warm(key) => Making::Warm(key),
-            };
+            let making = want.goal.makes().map_or(Making::Warm(want.goal.piece()), Making::Piece);
             let cached = |key: &ChunkKey| cache.has(key);
             let gathering =
-                image_of(want.goal.tile()).and_then(|image| Gathering::new(view, epoch, making, want.class, image, &cached));
+                image_of(&want.goal.piece()).and_then(|image| Gathering::new(view, epoch, making, want.class, image, &cached));
             match gathering {
                 Some(gathering) if gathering.chunks.is_empty() => {}
                 Some(gathering) => {
@@ -74,7 +71,7 @@ impl Queue {
                     }
                     list.push(self.register(gathering, want.deadline));
                 }
-                None => tracing::error!(key = ?want.goal, "a tile was wanted that its image does not have"),
+                None => tracing::error!(key = ?want.goal, "something was wanted that its image does not have"),
             }
         }
         tally.late.fetch_add(late, Ordering::Relaxed);
@@ -97,9 +94,9 @@ impl Queue {
             *to = list;
         }
         of.cursors[..OVERVIEWS].fill(0);
-        let forgotten = of.forget_provisional(|key, gathering| {
-            let anew = seen.contains(&Goal::Tile(*key)) && !ready.contains(key);
-            anew || dropped.contains(key) || image_of(key).is_none() && gathering.shows()
+        let forgotten = of.forget_provisional(|piece, gathering| {
+            let anew = seen.contains(&Goal::from(*piece)) && !ready.contains(piece);
+            anew || dropped.contains(piece) || image_of(piece).is_none() && gathering.shows()
         });
         for gathering in before.into_values().map(|p| p.gathering).chain(forgotten) {
             self.abandon(&gathering);
@@ -114,16 +111,16 @@ impl Queue {
     pub(super) fn pin<'a>(
         &mut self,
         view: ViewId,
-        image_of: &impl Fn(&TileKey) -> Option<&'a Image>,
+        image_of: &impl Fn(&Piece) -> Option<&'a Image>,
         wants: &[Want],
         cache: &ChunkCache,
     ) -> u64 {
         let mut wanted: Vec<(ChunkKey, u64)> = Vec::new();
         for want in wants.iter().filter(|want| want.pin) {
-            let key = want.goal.tile();
-            let Some(image) = image_of(key) else { continue };
-            let Some(gathering) = Gathering::new(view, 0, Making::Tile(*key), want.class, image, &|_| false) else { continue };
-            let bytes = decoded_bytes(image, key.plane.level);
+            let piece = want.goal.piece();
+            let Some(image) = image_of(&piece) else { continue };
+            let Some(gathering) = Gathering::new(view, 0, Making::Warm(piece), want.class, image, &|_| false) else { continue };
+            let bytes = decoded_bytes(image, piece.level());
             wanted.extend(gathering.chunks.iter().map(|chunk| (*chunk, bytes)));
         }
         let Some(of) = self.views.get_mut(&view) else { return 0 };
@@ -175,7 +172,7 @@ impl Queue {
         cache.repin(&pin, unpin);
     }
 
-    /// How many chunks of a tile are on their way, but only because they were to be warm by now.
+    /// How many chunks of a tile or brick are on their way, but only because they were to be warm by now.
     pub(super) fn count_late(&mut self, gathering: &Gathering) -> u64 {
         let mut late = 0;
         for key in &gathering.chunks {
@@ -204,7 +201,7 @@ impl Queue {
                 late: false,
             });
             match &mut job.state {
-                State::Resting { untold, .. } => *untold |= !gathering.has_stand_in(),
+                State::Resting { untold, .. } => *untold |= gathering.comes_damaged(false),
                 // One that was stopped starts again when it finds that somebody waits.
                 _ => self.counts.joined += u64::from(!job.waiting.is_empty()),
             }
