@@ -240,7 +240,7 @@ mod tests {
     use super::*;
     use crate::api::ClientId;
     use nc_core::data::lod::{LevelDecision, LevelPolicy, LevelReason};
-    use nc_core::data::{Budgets, CanvasSize, PlaneKey, Rect, SpareSamples, Tile, TileKey};
+    use nc_core::data::{Brick, BrickKey, Budgets, CanvasSize, PlaneKey, Rect, SpareSamples, Tile, TileKey};
     use nc_core::ledger::{Ledger, Seed};
     use nc_runtime::TileSource;
     use nc_store::{Arrival, Want};
@@ -269,6 +269,9 @@ mod tests {
 
     impl TileSource for NoTiles {
         fn resident(&self, _key: &TileKey, _spare: &mut SpareSamples) -> Option<Tile> {
+            None
+        }
+        fn resident_brick(&self, _key: &BrickKey) -> Option<Brick> {
             None
         }
         fn want(&self, _wants: &[Want]) {}

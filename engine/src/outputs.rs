@@ -44,7 +44,7 @@ impl RenderOutput for RenderTeller {
     }
 
     fn volume_pending(&mut self, epoch: u64) {
-        let message = "volumes are not drawn yet: 3D shows the outline of the data".to_owned();
+        let message = "the volume is loading: until its coarsest level is there, 3D shows the outline of the data".to_owned();
         self.inbox.warning(Warning { domain: "render", code: "render.volume_pending", epoch: Some(epoch), message });
     }
 }

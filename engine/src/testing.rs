@@ -18,7 +18,7 @@ use nc_core::ledger::{AppliedBatch, InvariantError, Ledger, OpKind, Seed, State}
 use nc_core::scene::{AppliedView, Dataset, ImageInfo};
 use nc_gpu::api::{CapturedFrame, DeviceError, DeviceInfo, DeviceKind, FrameFormat, RenderDevice, SlicePass, VolumePass};
 use nc_runtime::{Laps, SourceSlot, Stage, Tick, TileSource, Viewer};
-use nc_store::{Arrival, Overview, Want};
+use nc_store::{Arrival, Goal, Overview, Want};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -69,6 +69,7 @@ impl Stepped {
         let ledger = Arc::new(SharedLedger::new(Ledger::new(seed)?));
         let (inbox, sources) = (Arc::<Inbox>::default(), Arc::<SourceSlot>::default());
         let (shelf, state) = (Shelf::default(), ledger.state());
+        locked(&shelf.0).dataset.clone_from(&state.dataset);
         sources.put(state.epoch, Box::new(shelf.clone()));
         let control = Control {
             ledger: ledger.clone(),
@@ -109,6 +110,7 @@ impl Stepped {
     pub fn load(&self, dataset: Arc<Dataset>, now: Instant) {
         let (pending, _) = sync_channel(0);
         let source = Box::new(self.shelf.clone());
+        locked(&self.shelf.0).dataset = Some(dataset.clone());
         self.inbox.load(Load {
             seed: seed(dataset, self.canvas),
             source,
@@ -260,6 +262,8 @@ struct Orders {
     tiles: VecDeque<TileKey>,
     overviews: VecDeque<PlaneKey>,
     arrivals: Vec<Arrival>,
+    /// What is shown, for the sizes of bricks.
+    dataset: Option<Arc<Dataset>>,
     /// Samples by number, shared by all tiles of a size.
     blank: BTreeMap<usize, Arc<[u8]>>,
 }
@@ -304,8 +308,19 @@ impl TileSource for Shelf {
         None
     }
 
+    /// Volumes are there at once, at the coarsest level, and blank.
+    fn resident_brick(&self, key: &BrickKey) -> Option<Brick> {
+        let coarsest = |d: &Arc<Dataset>| d.image.id == key.volume.image && usize::from(key.volume.level) + 1 == d.level_count();
+        let dataset = locked(&self.0).dataset.clone().filter(coarsest)?;
+        let level = dataset.image.levels.get(usize::from(key.volume.level))?;
+        let side = |axis: u8| level.shape.get(usize::from(axis)).and_then(|&n| u32::try_from(n).ok()).unwrap_or(0);
+        let size = key.size(key.volume.axes.map(side))?;
+        Brick::new(size, Samples::U8(vec![0; size.iter().product::<u32>() as usize].into()))
+    }
+
     fn want(&self, wants: &[Want]) {
-        locked(&self.0).tiles = wants.iter().map(|want| *want.goal.tile()).collect();
+        let tile = |want: &Want| if let Goal::Tile(key) = want.goal { Some(key) } else { None };
+        locked(&self.0).tiles = wants.iter().filter_map(tile).collect();
     }
 
     fn request_overview(&self, plane: PlaneKey, _max_edge: u32) {

@@ -8,7 +8,7 @@ use nc_core::data::contrast::percentile_window;
 use nc_core::data::{Footprint, ImageId, TILE, TileKey};
 use nc_core::exchange::Signal;
 use nc_core::scene::Dataset;
-use nc_store::{Arrival, Class, Image, LoaderHandle, ViewId, Want};
+use nc_store::{Arrival, Class, Image, LoaderHandle, Piece, ViewId, Want};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -86,7 +86,7 @@ impl Sampled {
             Arrival::Tile { key, tile, .. } if self.missing.remove(key) && !self.damaged.contains(key) => {
                 self.samples.extend((0..tile.samples.len()).map(|i| tile.samples.get(i)));
             }
-            Arrival::Fault { key, .. } if self.missing.contains(key) => drop(self.damaged.insert(*key)),
+            Arrival::Fault { piece: Piece::Tile(key), .. } if self.missing.contains(key) => drop(self.damaged.insert(*key)),
             _ => {}
         }
     }

@@ -43,8 +43,14 @@ pub struct Telemetry {
     /// Why that level.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub level_reason: Option<LevelReason>,
-    /// Tiles that the last picture wanted and lacked.
+    /// Tiles or bricks that the last picture wanted and lacked.
     pub tiles_missing: u64,
+    /// Pixels along each side of one that is drawn, while a 3D view moves and its pictures leave something out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub render_divisor: Option<u64>,
+    /// How many times longer than asked for the steps along a ray are, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ray_step: Option<u64>,
     /// The keyframe watchdog.
     pub watchdog: Watchdog,
     /// This client's pixel socket; absent without a bound one.

@@ -106,8 +106,10 @@ pub struct Vitals {
     pub stages: Vec<(&'static str, Latency)>,
     /// How many samples of each stage there were.
     pub samples: Vec<u64>,
-    /// Tiles that the last picture wanted and lacked.
+    /// Tiles or bricks that the last picture wanted and lacked.
     pub tiles_missing: u64,
+    /// Divisor and ray step of the last picture, if it leaves something out.
+    pub lowered: Option<(u64, u64)>,
     /// The keyframe watchdog.
     pub watchdog: WatchdogState,
     /// Encoders that it had replaced.

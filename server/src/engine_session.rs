@@ -86,6 +86,9 @@ impl Engine for Session {
             metrics.counters.insert(decisions_of(reason), read(decisions));
         }
         metrics.gauges.insert("napari_cuda_tile_bytes", read(&stats.tile_bytes) as f64);
+        metrics.gauges.insert("napari_cuda_volume_bytes", read(&stats.volume_bytes) as f64);
+        metrics.gauges.insert("napari_cuda_render_divisor", read(&stats.render_divisor) as f64);
+        metrics.gauges.insert("napari_cuda_ray_step", read(&stats.ray_step) as f64);
         metrics.gauges.insert("napari_cuda_tiles_missing", read(&stats.tiles_missing) as f64);
         let prefetch = &stats.prefetch;
         metrics.counters.extend([
@@ -140,6 +143,9 @@ impl Engine for Session {
             stages: Stage::ALL.into_iter().filter_map(recent).collect(),
             samples,
             tiles_missing: stats.tiles_missing.load(Ordering::Relaxed),
+            lowered: Some([&stats.render_divisor, &stats.ray_step].map(|value| value.load(Ordering::Relaxed)))
+                .filter(|lowered| *lowered != [1, 1])
+                .map(|[divisor, ray_step]| (divisor, ray_step)),
             watchdog: self.watchdog(),
             watchdog_resets: stats.watchdog_resets.load(Ordering::Relaxed),
             ended: stats.take_ended(),

@@ -76,7 +76,7 @@ fn slice(loader: &Loader, image: &Image, woken: &mpsc::Receiver<()>, z: u32, sta
             match arrival {
                 Arrival::Tile { key, .. } => drop(missing.remove(&key)),
                 Arrival::Fault { fault, .. } => bail!("{}", fault.message),
-                Arrival::Overview { .. } => {}
+                Arrival::Brick { .. } | Arrival::Overview { .. } => {}
             }
         }
     }

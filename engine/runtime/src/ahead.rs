@@ -18,7 +18,7 @@ use nc_core::data::motion::Velocity;
 use nc_core::data::{Footprint, PlaneKey, Rect, TILE, TileKey};
 use nc_core::ledger::State;
 use nc_core::scene::{AxisKind, Dataset};
-use nc_store::{Class, Goal, Want};
+use nc_store::{Class, Goal, Piece, Want};
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
@@ -330,7 +330,7 @@ impl<'a> List<'a> {
                     return;
                 }
                 self.left -= price;
-                self.wants.push(Want { goal: Goal::Warm(TileKey { plane, ty, tx }), class, deadline, pin: false });
+                self.wants.push(Want { goal: Goal::Warm(Piece::Tile(TileKey { plane, ty, tx })), class, deadline, pin: false });
             }
         }
     }

@@ -1,13 +1,13 @@
 //! What a view asks of its tile source, from tick to tick: what the screen lacks, what lies ahead, and what was asked for already.
 //!
-//! A tile has one maker. One that is missing for the first time may be made at once from chunks that are decoded already; once it was
-//! asked for, the loader makes it, and it arrives. Lists are sent only when they say something new.
+//! A tile or a brick has one maker. One that is missing for the first time may be made at once from chunks that are decoded already; once
+//! it was asked for, the loader makes it, and it arrives. Lists are sent only when they say something new.
 
 use crate::ahead::{self, Ahead};
 use crate::tile_source::TileSource;
+use nc_core::data::Rect;
 use nc_core::data::motion::{Motion, Velocity};
-use nc_core::data::{Rect, TileKey};
-use nc_store::{Goal, Want};
+use nc_store::{Piece, Want};
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
@@ -20,8 +20,8 @@ pub(crate) struct Demand {
     motion: Motion,
     /// What was sent last; `None` if a list is to be sent whatever it says.
     sent: Option<Vec<Want>>,
-    /// Tiles that the loader makes.
-    making: HashSet<TileKey>,
+    /// What the loader makes.
+    making: HashSet<Piece>,
     /// What was asked for beside the view since it came to rest.
     beside: Option<Beside>,
 }
@@ -41,17 +41,17 @@ impl Default for Demand {
 }
 
 impl Demand {
-    /// Whether the loader makes the tile, so that nobody else should.
-    pub(crate) fn makes(&self, key: &TileKey) -> bool {
-        self.making.contains(key)
+    /// Whether the loader makes it, so that nobody else should.
+    pub(crate) fn makes(&self, piece: &Piece) -> bool {
+        self.making.contains(piece)
     }
 
-    /// The loader has made the tile; whether it was still asked for.
-    pub(crate) fn made(&mut self, key: &TileKey) -> bool {
+    /// The loader has made it; whether it was still asked for.
+    pub(crate) fn made(&mut self, piece: &Piece) -> bool {
         // Should it be missing again, it has to be asked for again.
-        let asked = self.making.remove(key);
+        let asked = self.making.remove(piece);
         if asked && let Some(sent) = &mut self.sent {
-            sent.retain(|want| want.goal != Goal::Tile(*key));
+            sent.retain(|want| want.goal.makes() != Some(*piece));
         }
         asked
     }
@@ -97,10 +97,7 @@ impl Demand {
         }
         source.want(&wants);
         self.making.clear();
-        self.making.extend(wants.iter().filter_map(|want| match want.goal {
-            Goal::Tile(key) => Some(key),
-            _ => None,
-        }));
+        self.making.extend(wants.iter().filter_map(|want| want.goal.makes()));
         self.sent = Some(wants);
     }
 }

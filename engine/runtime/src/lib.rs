@@ -12,6 +12,7 @@ pub mod camera;
 mod canvas;
 mod demand;
 pub mod encode_thread;
+pub mod governor;
 pub mod image_slot;
 mod op_traces;
 pub mod pacer;
@@ -26,6 +27,8 @@ pub mod tile_source;
 pub mod txn;
 pub mod viewport;
 pub mod volume;
+pub mod volume_residency;
+mod volume_supply;
 pub mod watchdog;
 
 pub use encode_thread::{EncodeConfig, EncodeControl, EncodeOutput, EncodedFrame, OpenEncoder};

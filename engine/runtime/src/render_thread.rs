@@ -13,7 +13,7 @@ use nc_core::data::{Budgets, LevelDecided, RoiPolicy};
 use nc_core::exchange::{SharedLedger, Signal};
 use nc_core::ledger::{AppliedBatch, AppliedCommit, OpKind, State, Step};
 use nc_core::scene::OpSeq;
-use nc_gpu::api::{DeviceError, DeviceInfo, FrameFormat, RenderDevice};
+use nc_gpu::api::{DeviceError, DeviceInfo, DeviceKind, FrameFormat, RenderDevice};
 use nc_store::WarmReport;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -57,8 +57,16 @@ pub trait RenderOutput: Send {
     fn data_fault(&mut self, epoch: u64, message: String);
     /// The device failed or is not to be had; what happens next.
     fn device_fault(&mut self, message: String);
-    /// A volume of the dataset of `epoch` was asked for the first time, and its outline is what is drawn.
+    /// A volume of the dataset of `epoch` was asked for the first time of which nothing is there yet, and its outline is what is drawn.
     fn volume_pending(&mut self, epoch: u64);
+}
+
+/// Time of a 3D picture of a view that moves.
+fn frame_budget(device: DeviceKind) -> Duration {
+    Duration::from_millis(match device {
+        DeviceKind::Gl => 16,
+        DeviceKind::Cpu => 33,
+    })
 }
 
 /// First pause between attempts to make a device; each later one is twice as long.
@@ -201,7 +209,8 @@ impl RenderLoop {
         let Some(device) = self.open_device(0, output) else { return };
         let state = self.ledger.state();
         let budgets = (self.config.budgets)(&device.info());
-        let viewer = Viewer::new(&state, self.config.policy, self.config.roi, budgets);
+        let mut viewer = Viewer::new(&state, self.config.policy, self.config.roi, budgets);
+        viewer.set_frame_budget(frame_budget(device.info().kind));
         let mut turn = Turn {
             viewer,
             device,
@@ -255,7 +264,13 @@ impl RenderLoop {
         let commands = self.ledger.take_commands(snapshot.scene.op_seq);
         let arrivals = self.source.as_ref().map(|s| s.take_arrivals()).unwrap_or_default();
         let source = self.source.as_deref().map(|s| s as &dyn TileSource);
-        let mut laps = Stopwatch { stats: &self.stats, since: Instant::now(), planned: None, times: TurnTimes::default() };
+        let mut laps = Stopwatch {
+            stats: &self.stats,
+            since: Instant::now(),
+            planned: None,
+            drawing: Duration::ZERO,
+            times: TurnTimes::default(),
+        };
         let begun = Instant::now();
         let tick = Tick { now: begun, snapshot: snapshot.clone(), commands, arrivals };
         let outcome = turn.viewer.tick(tick, &mut *turn.device, source, &mut laps)?;
@@ -281,6 +296,7 @@ impl RenderLoop {
                 output.level(decided);
             }
         }
+        let mut drawing = laps.drawing;
         let mut op = None;
         if let Some(batch) = outcome.batch {
             let commit = self.commit(batch, output);
@@ -302,6 +318,10 @@ impl RenderLoop {
             turn.flip = outcome.flip;
             self.stats.count(|s| &s.frames);
             self.stats.tile_bytes.store(turn.viewer.tile_bytes(), Ordering::Relaxed);
+            self.stats.volume_bytes.store(turn.viewer.volume_bytes(), Ordering::Relaxed);
+            let quality = turn.viewer.quality();
+            self.stats.render_divisor.store(u64::from(quality.divisor), Ordering::Relaxed);
+            self.stats.ray_step.store(u64::from(quality.ray_step), Ordering::Relaxed);
         } else if !turn.capture_due {
             if std::mem::take(&mut turn.keyframe) {
                 self.control.request_idr();
@@ -313,7 +333,12 @@ impl RenderLoop {
         if turn.capture_due {
             laps.since = Instant::now();
             self.capture(turn, op.unwrap_or(turn.last_good.scene.op_seq))?;
+            let begun = laps.since;
             laps.lap(Stage::Capture);
+            drawing += laps.since - begun;
+        }
+        if outcome.drawn {
+            turn.viewer.drawn_in(drawing);
         }
         self.attempt = None;
         let ahead = turn.viewer.look_ahead(self.source.as_deref().map(|s| s as &dyn TileSource));
@@ -375,6 +400,7 @@ impl RenderLoop {
         turn.failures += 1;
         let device = self.open_device(turn.failures, output)?;
         turn.viewer.device_replaced((self.config.budgets)(&device.info()));
+        turn.viewer.set_frame_budget(frame_budget(device.info().kind));
         Some(device)
     }
 
@@ -417,18 +443,21 @@ struct Stopwatch<'a> {
     stats: &'a Stats,
     since: Instant,
     planned: Option<Instant>,
+    /// What the picture took.
+    drawing: Duration,
     times: TurnTimes,
 }
 
 impl Laps for Stopwatch<'_> {
     fn lap(&mut self, stage: Stage) {
         let now = Instant::now();
-        self.stats.record(stage, now - self.since);
+        let took = now - self.since;
+        self.stats.record(stage, took);
         self.since = now;
         match stage {
             Stage::Plan => self.planned = Some(now),
             Stage::Upload => self.times.loaded = Some(now),
-            Stage::Render => self.times.rendered = Some(now),
+            Stage::Render => (self.times.rendered, self.drawing) = (Some(now), took),
             _ => {}
         }
     }

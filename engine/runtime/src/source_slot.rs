@@ -32,7 +32,7 @@ impl SourceSlot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nc_core::data::{PlaneKey, SpareSamples, Tile, TileKey};
+    use nc_core::data::{Brick, BrickKey, PlaneKey, SpareSamples, Tile, TileKey};
     use nc_store::{Arrival, Want};
     use std::sync::Arc;
 
@@ -41,6 +41,9 @@ mod tests {
 
     impl TileSource for Source {
         fn resident(&self, _key: &TileKey, _spare: &mut SpareSamples) -> Option<Tile> {
+            None
+        }
+        fn resident_brick(&self, _key: &BrickKey) -> Option<Brick> {
             None
         }
         fn want(&self, _wants: &[Want]) {}

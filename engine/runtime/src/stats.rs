@@ -14,7 +14,7 @@ use std::time::Duration;
 pub enum Stage {
     /// Level, region of interest, tile list.
     Plan,
-    /// Tiles made from cached chunks and handed to the device.
+    /// Tiles or bricks made from cached chunks and handed to the device.
     Upload,
     /// The picture.
     Render,
@@ -180,8 +180,14 @@ pub struct Stats {
     pub level_decisions: [AtomicU64; LevelReason::ALL.len()],
     /// Bytes of tiles on the device.
     pub tile_bytes: AtomicU64,
-    /// Tiles that the present view lacks at its level.
+    /// Bytes of volumes on the device.
+    pub volume_bytes: AtomicU64,
+    /// Tiles or bricks that the present view lacks at its level.
     pub tiles_missing: AtomicU64,
+    /// Of the last picture: pixels along each side of one that was drawn, above 1 while a 3D view moves and its pictures take too long.
+    pub render_divisor: AtomicU64,
+    /// Of the last picture: how many times longer than asked for the steps along a ray were, likewise.
+    pub ray_step: AtomicU64,
     /// What was asked for ahead.
     pub prefetch: Prefetch,
 }
@@ -201,7 +207,10 @@ impl Default for Stats {
             level_switches: AtomicU64::new(0),
             level_decisions: Default::default(),
             tile_bytes: AtomicU64::new(0),
+            volume_bytes: AtomicU64::new(0),
             tiles_missing: AtomicU64::new(0),
+            render_divisor: AtomicU64::new(1),
+            ray_step: AtomicU64::new(1),
             prefetch: Prefetch::default(),
         }
     }

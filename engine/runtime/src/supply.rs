@@ -11,14 +11,14 @@ use crate::viewport::Missing;
 use nc_core::data::motion::Velocity;
 use nc_core::data::{ImageId, Rect, Tile, TileKey};
 use nc_gpu::api::{DeviceError, RenderDevice};
-use nc_store::{Goal, Want};
+use nc_store::{Goal, Piece, Want};
 use std::collections::{HashSet, VecDeque};
 use std::time::Instant;
 
-/// Most bytes of tiles that one tick hands to the device.
-const UPLOAD_BYTES: usize = 16 << 20;
+/// Most bytes of tiles, or of bricks, that one tick hands to the device.
+pub(crate) const UPLOAD_BYTES: usize = 16 << 20;
 /// Most of them that arrived from the loader, so that a burst of those leaves room for what this step needs and is decoded already.
-const ARRIVAL_BYTES: usize = UPLOAD_BYTES / 2;
+pub(crate) const ARRIVAL_BYTES: usize = UPLOAD_BYTES / 2;
 
 /// A tile that came from the loader and is not on the device yet.
 #[derive(Debug)]
@@ -90,6 +90,11 @@ impl Supply {
         self.residency.forget();
     }
 
+    /// What was asked for, also for volumes: there is one list.
+    pub(crate) fn demand(&mut self) -> &mut Demand {
+        &mut self.demand
+    }
+
     /// Tiles on the device.
     pub(crate) fn residency(&mut self) -> &mut Residency {
         &mut self.residency
@@ -112,7 +117,7 @@ impl Supply {
 
     /// Takes a tile from the loader.
     pub(crate) fn arrive(&mut self, key: TileKey, tile: Tile, mended: bool) {
-        let asked = self.demand.made(&key);
+        let asked = self.demand.made(&Piece::Tile(key));
         self.arrived.push_back(Arrived { key, tile, mended, asked });
     }
 
@@ -157,7 +162,7 @@ impl Supply {
             if self.uploaded >= UPLOAD_BYTES {
                 break;
             }
-            let elsewhere = self.demand.makes(key) || self.arrived.iter().any(|arrived| arrived.key == *key);
+            let elsewhere = self.demand.makes(&Piece::Tile(*key)) || self.arrived.iter().any(|arrived| arrived.key == *key);
             if !elsewhere
                 && self.tried.insert(*key)
                 && let Some(tile) = source.resident(key, self.residency.spare())
@@ -190,7 +195,7 @@ impl Supply {
         let mut wants = Vec::with_capacity(missing.len());
         for Missing { key, class, .. } in missing.iter().filter(|missing| !arrived.contains(&missing.key)) {
             let Some(class) = *class else { continue };
-            if self.demand.makes(key) || self.tried.contains(key) {
+            if self.demand.makes(&Piece::Tile(*key)) || self.tried.contains(key) {
                 wants.push(Want { goal: Goal::Tile(*key), class, deadline: None, pin: false });
             } else {
                 // It may be decoded: this tick came to its end before.
@@ -201,11 +206,5 @@ impl Supply {
         self.demand.send(wants, source);
         // Without a cache there is nothing to do at rest.
         self.demand.rests_at(ahead.now).filter(|_| ahead.cache_bytes > 0)
-    }
-
-    /// Asks for nothing.
-    pub(crate) fn ask_nothing(&mut self, source: &dyn TileSource) {
-        self.complete();
-        self.demand.send(Vec::new(), source);
     }
 }

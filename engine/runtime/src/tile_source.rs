@@ -1,14 +1,16 @@
-//! Where tiles come from, as the render thread sees it: a loader bound to one image and one view.
+//! Where tiles and bricks come from, as the render thread sees it: a loader bound to one image and one view.
 
 use crate::image_slot::ImageSlot;
-use nc_core::data::{PlaneKey, SpareSamples, Tile, TileKey};
+use nc_core::data::{Brick, BrickKey, PlaneKey, SpareSamples, Tile, TileKey};
 use nc_store::{Arrival, LoaderHandle, Outlook, ViewId, Want, WarmReport};
 use std::sync::Arc;
 
-/// Tiles and overviews of one image. Nothing here waits for I/O or decode.
+/// Tiles, bricks and overviews of one image. Nothing here waits for I/O or decode.
 pub trait TileSource {
     /// The tile, if every chunk under it is decoded already; in memory of `spare`, if that has some.
     fn resident(&self, key: &TileKey, spare: &mut SpareSamples) -> Option<Tile>;
+    /// The brick, if every chunk under it is decoded already.
+    fn resident_brick(&self, key: &BrickKey) -> Option<Brick>;
     /// Replaces the list of what is to be loaded; within a class the most urgent first.
     fn want(&self, wants: &[Want]);
     /// Asks for a small version of a whole plane.
@@ -48,6 +50,10 @@ impl BoundLoader {
 impl TileSource for BoundLoader {
     fn resident(&self, key: &TileKey, spare: &mut SpareSamples) -> Option<Tile> {
         self.loader.resident_tile(&self.image.get(), key, spare)
+    }
+
+    fn resident_brick(&self, key: &BrickKey) -> Option<Brick> {
+        self.loader.resident_brick(&self.image.get(), key)
     }
 
     fn want(&self, wants: &[Want]) {

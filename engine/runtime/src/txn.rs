@@ -11,8 +11,8 @@
 //!                                     (within the budget)  which is asked when there is a reason to
 //! ```
 //!
-//! In 3D the level that the voxels on the screen call for is decided with every plan, and told; what is drawn is the finest that is
-//! there, which is the coarsest while volumes are not loaded.
+//! In 3D the level that the voxels on the screen call for is decided with every plan, and told; what is drawn is the finest from there on
+//! that is there, and the coarsest where nothing is.
 //!
 //! Reasons to ask the policy in 2D (PROTOCOL §16.1): the 2D camera moved, a switch waits for its cooldown, a level was released, a budget or
 //! the canvas changed, and the first time. After a return from 3D none of them stands until something happens in 2D again, so the
@@ -59,6 +59,8 @@ pub struct Live {
     pub poses: Poses,
     /// The level drawn.
     pub level: usize,
+    /// The level that is to be drawn once it is there; in 2D the one drawn.
+    pub target: usize,
     /// Whether a budget made it coarser than wanted.
     pub downgraded: bool,
     /// Toggles between the modes that were seen, as the ledger counts them.
@@ -93,6 +95,7 @@ impl Live {
             mode: Mode::of(state),
             poses: Poses { plane: state.camera.plane.get().rect, volume: *state.camera.volume.get() },
             level: *state.multiscale.level.get(),
+            target: *state.multiscale.level.get(),
             downgraded: false,
             toggles: toggles(state),
             canvas: state.canvas,
@@ -176,6 +179,8 @@ pub struct Given<'a> {
     pub roi: &'a RoiPolicy,
     /// What may be held at once.
     pub budgets: &'a Budgets,
+    /// In 3D: the level of which every layer can draw that one or a finer one now, if there is one.
+    pub there: Option<usize>,
 }
 
 /// What to show, and what follows from it for the next tick.
@@ -253,7 +258,7 @@ pub fn plan(live: &Live, given: &Given<'_>) -> ViewPlan {
     }
     let cooldown_ends = next.switched_at.unwrap_or(now) + given.policy.cooldown;
     let wake_at = decided.again_at.into_iter().chain(due.then_some(cooldown_ends)).min();
-    (next.level, next.downgraded) = (decision.level, decision.downgraded);
+    (next.level, next.target, next.downgraded) = (decision.level, decided.target, decision.downgraded);
     next.canvas = state.canvas;
     if let Some(asked) = &mut next.asked {
         asked.overruled = decision.level != *state.multiscale.level.get();
@@ -325,8 +330,7 @@ fn volume_level(next: &mut Live, pose: &VolumePose, bounds: [[f64; 2]; 3], given
         canvas: state.canvas,
         voxel: &voxel,
         fits: &fits,
-        // The outline that is drawn has no samples: it can be that of any level that is asked for.
-        resident: lock.unwrap_or(fits.len() - 1),
+        resident: given.there.unwrap_or(fits.len() - 1),
         current: choice.level,
         lock,
         since_switch,

@@ -1,10 +1,14 @@
-//! The 3D planner: what a volume pass is made of, and which levels a budget allows. Pure.
+//! The 3D planner: which volumes the layers are made of, what a volume pass is made of, and which levels a budget allows. Pure.
 
+use crate::governor::{Quality, Scene};
 use nc_core::data::turntable::{self, VolumePose};
 use nc_core::data::{Budgets, Coloring, MAX_AXES, SampleFormat, Transfer, VolumeKey};
 use nc_core::ledger::{LayerState, State};
-use nc_core::scene::{Dataset, LayerSpec};
-use nc_gpu::api::{VolumeLayer, VolumePass, VolumeView};
+use nc_core::scene::{AxisKind, Dataset, Depiction, LayerSpec};
+use nc_gpu::api::{Slab, VolumeLayer, VolumePass, VolumeView};
+
+/// The longest step along a ray, voxels.
+const LONGEST_STEP: f32 = 4.0;
 
 /// The dims that 3D shows, in the order z, y, x, whatever the mode is: the last three, or all where there are fewer.
 pub fn dims(state: &State) -> &[usize] {
@@ -12,17 +16,90 @@ pub fn dims(state: &State) -> &[usize] {
     &order[order.len().saturating_sub(3)..]
 }
 
-/// The picture of `dataset` from `pose` with its samples of `level`. `None` for data of fewer than three dims, which have none.
-pub fn pass(state: &State, dataset: &Dataset, pose: &VolumePose, level: usize) -> Option<VolumePass> {
+/// A layer's volume at one level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LevelVolume {
+    /// Which.
+    pub key: VolumeKey,
+    /// Its samples along z, y, x.
+    pub shape: [u32; 3],
+}
+
+/// The volumes of one visible layer at a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerVolumes {
+    /// Index of the layer.
+    pub layer: usize,
+    /// Per level, finest first; not empty.
+    pub levels: Vec<LevelVolume>,
+}
+
+impl LayerVolumes {
+    /// The coarsest level.
+    pub fn coarsest(&self) -> usize {
+        self.levels.len() - 1
+    }
+
+    /// Samples at a level.
+    pub fn samples(&self, level: usize) -> u64 {
+        self.levels[level].shape.iter().map(|&n| u64::from(n)).product()
+    }
+}
+
+/// The volumes of every visible layer at `step` (level-0 indices), bottom first. None for data of fewer than three dims, which have none.
+pub fn volumes(state: &State, dataset: &Dataset, step: &[u64]) -> Vec<LayerVolumes> {
+    let &[z, y, x] = dims(state) else { return Vec::new() };
+    let shown = [z, y, x];
+    let of_level = |spec: &LayerSpec, level: usize| LevelVolume {
+        key: key(dataset, spec, shown, step, level),
+        shape: shown.map(|dim| dataset.sample_axis(level, dim).len),
+    };
+    let visible = state.layers.iter().zip(&dataset.layers).enumerate().filter(|(_, (layer, _))| layer.controls.visible);
+    visible
+        .map(|(layer, (_, spec))| LayerVolumes {
+            layer,
+            levels: (0..dataset.level_count()).map(|level| of_level(spec, level)).collect(),
+        })
+        .collect()
+}
+
+/// The picture of `dataset` from `pose`: of each of `layers` the level that `drawn` says, if one; the outline if there is none of any.
+/// `None` for data of fewer than three dims.
+pub fn pass(
+    state: &State,
+    dataset: &Dataset,
+    pose: &VolumePose,
+    layers: &[LayerVolumes],
+    drawn: &[Option<usize>],
+    quality: Quality,
+) -> Option<VolumePass> {
     let &[z, y, x] = dims(state) else { return None };
     let shown = [z, y, x];
-    let visible = state.layers.iter().zip(&dataset.layers).filter(|(layer, _)| layer.controls.visible);
+    let outline = !drawn.is_empty() && drawn.iter().all(Option::is_none);
+    let there = layers.iter().zip(drawn).filter_map(|(volumes, level)| Some((volumes.layer, volumes.levels[(*level)?])));
     let layers =
-        visible.map(|(layer, spec)| volume_layer(layer, key(state, dataset, spec, shown, level), dataset, shown)).collect();
+        there.map(|(layer, volume)| volume_layer(&state.layers[layer], volume, dataset, shown, quality.ray_step)).collect();
     let turntable::Frame { eye, right, up, forward } = turntable::frame(pose);
     let extent = pose.extent(state.canvas);
     let view = VolumeView { eye, right, up, forward, distance: pose.distance, fov: pose.fov, extent };
-    Some(VolumePass { canvas: state.canvas, divisor: 1, outline: true, view, bounds: dataset.world_box(&shown), layers })
+    let bounds = dataset.world_box(&shown);
+    Some(VolumePass { canvas: state.canvas, divisor: quality.divisor, outline, view, bounds, layers })
+}
+
+/// What the cost of a picture of these levels depends on.
+pub fn scene(state: &State, layers: &[LayerVolumes], drawn: &[Option<usize>]) -> Scene {
+    let there = layers.iter().zip(drawn).filter_map(|(volumes, level)| Some((volumes.layer, (*level)?)));
+    let layers = there.map(|(layer, level)| (state.layers[layer].controls.rendering, level as u8)).collect();
+    Scene { canvas: state.canvas, layers }
+}
+
+/// The dim whose next index is likely to be shown next: time, else the last slider. None if there is no slider.
+pub fn next_dim(state: &State, dataset: &Dataset) -> Option<usize> {
+    let shown = dims(state);
+    let slider = |dim: &usize| !shown.contains(dim) && dataset.size(*dim) > 1;
+    let time = |dim: &usize| dataset.image.axes[dataset.dims[*dim]].kind == AxisKind::Time;
+    let sliders = || (0..dataset.ndim()).filter(slider);
+    sliders().find(time).or_else(|| sliders().last())
 }
 
 /// Whether the samples of each level, of all visible layers together, fit (PROTOCOL §16.3).
@@ -49,9 +126,9 @@ pub fn voxels(state: &State, dataset: &Dataset) -> Vec<[f64; 3]> {
     (0..dataset.level_count()).map(edges).collect()
 }
 
-fn key(state: &State, dataset: &Dataset, layer: &LayerSpec, shown: [usize; 3], level: usize) -> VolumeKey {
+fn key(dataset: &Dataset, layer: &LayerSpec, shown: [usize; 3], step: &[u64], level: usize) -> VolumeKey {
     let mut index = [0u32; MAX_AXES];
-    for (dim, &step) in state.dims.step.get().iter().enumerate().filter(|(dim, _)| !shown.contains(dim)) {
+    for (dim, &step) in step.iter().enumerate().filter(|(dim, _)| !shown.contains(dim)) {
         index[dataset.dims[dim]] = dataset.index_at_level(dim, step, level) as u32;
     }
     if let (Some(axis), Some(channel)) = (dataset.image.channel_axis(), layer.channel) {
@@ -60,8 +137,10 @@ fn key(state: &State, dataset: &Dataset, layer: &LayerSpec, shown: [usize; 3], l
     VolumeKey { image: dataset.image.id, level: level as u8, axes: shown.map(|dim| dataset.dims[dim] as u8), index }
 }
 
-fn volume_layer(layer: &LayerState, key: VolumeKey, dataset: &Dataset, shown: [usize; 3]) -> VolumeLayer {
+fn volume_layer(layer: &LayerState, volume: LevelVolume, dataset: &Dataset, shown: [usize; 3], ray_step: u32) -> VolumeLayer {
     let c = &layer.controls;
+    let LevelVolume { key, shape } = volume;
+    let asked = c.sample_step as f32;
     VolumeLayer {
         axes: shown.map(|dim| dataset.sample_axis(usize::from(key.level), dim)),
         key,
@@ -71,12 +150,17 @@ fn volume_layer(layer: &LayerState, key: VolumeKey, dataset: &Dataset, shown: [u
             gamma: c.gamma as f32,
             table: c.colormap.clone(),
         }),
-        slab: None,
+        // The middle slice along z: no control says where a plane lies.
+        slab: (c.depiction == Depiction::Plane).then(|| Slab {
+            position: shape.map(|n| (f64::from(n) - 1.0) / 2.0),
+            normal: [1.0, 0.0, 0.0],
+            thickness: 1.0,
+        }),
         opacity: c.opacity as f32,
         blending: c.blending,
         rendering: c.rendering,
         attenuation: c.attenuation as f32,
         iso_threshold: c.iso_threshold as f32,
-        sample_step: c.sample_step as f32,
+        sample_step: (asked * ray_step as f32).min(asked.max(LONGEST_STEP)),
     }
 }

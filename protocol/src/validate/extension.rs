@@ -5,7 +5,7 @@ use crate::extension::{Delivery, Latency, LevelReport, LevelThresholds, OpOutcom
 
 /// How the server does.
 pub(super) fn telemetry(telemetry: &Telemetry) -> Result<(), Violation> {
-    let Telemetry { stages, fps, bitrate_bps, level: _, level_reason: _, tiles_missing: _, watchdog, delivery, ops } = telemetry;
+    let Telemetry { stages, fps, bitrate_bps, render_divisor, ray_step, watchdog, delivery, ops, .. } = telemetry;
     for (name, Latency { p50_ms, p99_ms }) in stages {
         ensure(
             !name.is_empty() && *p50_ms >= 0.0 && p99_ms >= p50_ms,
@@ -15,6 +15,7 @@ pub(super) fn telemetry(telemetry: &Telemetry) -> Result<(), Violation> {
     }
     ensure(*fps >= 0.0, "fps", "must not be negative")?;
     ensure(*bitrate_bps >= 0.0, "bitrate_bps", "must not be negative")?;
+    ensure(*render_divisor != Some(0) && *ray_step != Some(0), "render_divisor", "must be positive")?;
     ensure(watchdog.waiting_ms.is_none_or(|ms| ms >= 0.0), "watchdog.waiting_ms", "must not be negative")?;
     if let Some(Delivery { rtt_ms, rate_bps, .. }) = delivery {
         ensure(rtt_ms.is_none_or(|ms| ms >= 0.0), "delivery.rtt_ms", "must not be negative")?;

@@ -75,6 +75,8 @@ fn common(
         level,
         level_reason,
         tiles_missing: vitals.tiles_missing,
+        render_divisor: vitals.lowered.map(|(divisor, _)| divisor),
+        ray_step: vitals.lowered.map(|(_, ray_step)| ray_step),
         watchdog: Watchdog { state, waiting_ms, asked, resets: vitals.watchdog_resets },
         delivery: None,
         ops: Vec::new(),

@@ -8,7 +8,7 @@ use nc_core::exchange::SharedLedger;
 use nc_core::ledger::{Ledger, State};
 use nc_core::scene::{Axis, AxisKind, Dataset, ImageInfo, LevelInfo, SourceKind};
 use nc_runtime::ahead::{Ahead, beside, plan};
-use nc_store::{Class, Goal, Want};
+use nc_store::{Class, Goal, Piece, Want};
 use proptest::prelude::*;
 use serde_json::json;
 use std::collections::HashSet;
@@ -113,8 +113,9 @@ fn stepping(dim: usize, per_s: f64, turned: bool) -> Velocity {
     velocity
 }
 
-pub(crate) fn key(want: &Want) -> &TileKey {
-    want.goal.tile()
+pub(crate) fn key(want: &Want) -> TileKey {
+    let Piece::Tile(key) = want.goal.piece() else { panic!("{want:?}") };
+    key
 }
 
 fn of_class(wants: &[Want], class: Class) -> Vec<Want> {
@@ -154,7 +155,7 @@ pub(crate) fn chunk_bytes(dataset: &Dataset, level: u8) -> u64 {
 
 /// Decoded bytes of all that is asked for.
 fn bytes(dataset: &Dataset, wants: &[Want]) -> u64 {
-    let distinct: HashSet<_> = wants.iter().flat_map(|want| chunks(dataset, key(want))).collect();
+    let distinct: HashSet<_> = wants.iter().flat_map(|want| chunks(dataset, &key(want))).collect();
     distinct.iter().map(|(level, _)| chunk_bytes(dataset, *level)).sum()
 }
 
@@ -356,7 +357,7 @@ proptest! {
         prop_assert_eq!(pins.len() + ahead.len() + stack.len(), wants.len());
         for (what, most) in [(&pins, cache_bytes / 8), (&ahead, cache_bytes / 2), (&stack, cache_bytes / 16), (&rest, (cache_bytes / 8).min(128 << 20))] {
             prop_assert!(bytes(&scene.dataset, what) <= most, "{} of {most}", bytes(&scene.dataset, what));
-            let distinct: HashSet<TileKey> = what.iter().map(|want| *key(want)).collect();
+            let distinct: HashSet<TileKey> = what.iter().map(|want| key(want)).collect();
             prop_assert_eq!(distinct.len(), what.len());
         }
         // The level's chunks under the screen are the screen's to ask for.

@@ -42,7 +42,16 @@ impl Planner {
         let (dataset, budgets) = (&self.dataset, &self.budgets);
         let plan = txn::plan(
             &self.live,
-            &Given { state: &state, dataset, commands: &commands, now: self.now, policy: &policy, roi: &roi, budgets },
+            &Given {
+                state: &state,
+                dataset,
+                commands: &commands,
+                now: self.now,
+                policy: &policy,
+                roi: &roi,
+                budgets,
+                there: None,
+            },
         );
         self.live = plan.live.clone();
         plan

@@ -14,3 +14,4 @@ mod supply;
 mod threads;
 mod tick;
 mod turns;
+mod volumes;

@@ -4,7 +4,7 @@ use crate::ahead::{CACHE, Scene, chunk_bytes, chunks, key};
 use crate::stand::{Recorder, intend};
 use crate::turns::{NoClock, PLENTY};
 use nc_core::data::lod::LevelPolicy;
-use nc_core::data::{Budgets, PlaneKey, RoiPolicy, Samples, SpareSamples, TILE, Tile, TileKey};
+use nc_core::data::{Brick, BrickKey, Budgets, PlaneKey, RoiPolicy, Samples, SpareSamples, TILE, Tile, TileKey};
 use nc_core::scene::Dataset;
 use nc_runtime::{Tick, TileSource, Viewer};
 use nc_store::{Arrival, Class, Goal, Outlook, Want};
@@ -41,7 +41,7 @@ impl Decoder {
         *credit += time.as_secs_f64() * self.bytes_per_s;
         let mut wants = self.wants.borrow_mut();
         for want in wants.iter() {
-            for chunk in chunks(&self.dataset, key(want)) {
+            for chunk in chunks(&self.dataset, &key(want)) {
                 if self.cached.borrow().contains(&chunk) {
                     continue;
                 }
@@ -59,9 +59,9 @@ impl Decoder {
 
     fn deliver(&self, wants: &mut Vec<Want>) {
         wants.retain(|want| {
-            let there = self.has(key(want));
+            let there = self.has(&key(want));
             if there && matches!(want.goal, Goal::Tile(_)) {
-                self.arrivals.borrow_mut().push(Arrival::Tile { key: *key(want), tile: flat(), mended: false });
+                self.arrivals.borrow_mut().push(Arrival::Tile { key: key(want), tile: flat(), mended: false });
             }
             !there
         });
@@ -75,6 +75,10 @@ fn flat() -> Tile {
 impl TileSource for Decoder {
     fn resident(&self, key: &TileKey, _spare: &mut SpareSamples) -> Option<Tile> {
         self.has(key).then(flat)
+    }
+
+    fn resident_brick(&self, _key: &BrickKey) -> Option<Brick> {
+        None
     }
 
     fn want(&self, wants: &[Want]) {

@@ -9,7 +9,7 @@ use nc_core::ledger::{AppliedBatch, Ledger, Seed};
 use nc_core::scene::{Axis, AxisKind, Dataset, ImageInfo, LevelInfo, SourceKind};
 use nc_gpu::api::{CapturedFrame, DeviceError, DeviceInfo, DeviceKind, FrameFormat, RenderDevice, SlicePass, VolumePass};
 use nc_runtime::TileSource;
-use nc_store::{Arrival, Goal, Overview, Want};
+use nc_store::{Arrival, Goal, Outlook, Overview, Want};
 use serde_json::Value;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -74,7 +74,7 @@ pub(crate) fn intend(ledger: &SharedLedger, now: Instant, scope: &str, target: &
 
 /// The value of every sample of a plane: its level and slice.
 pub(crate) fn shade(plane: &PlaneKey) -> u8 {
-    200 - 50 * plane.level + plane.index[1] as u8
+    (200 - 50 * plane.level).wrapping_add(plane.index[1] as u8)
 }
 
 /// A tile of one shade; every level is a multiple of the tile's size.
@@ -87,16 +87,28 @@ pub(crate) fn overview(plane: &PlaneKey) -> Overview {
     Overview { width: 32, height: 32, samples: vec![f32::from(shade(plane)); 32 * 32] }
 }
 
+/// A brick of one shade: its level and its index along the first axis.
+pub(crate) fn brick(dataset: &Dataset, key: &BrickKey) -> Brick {
+    let shape = &dataset.image.levels[usize::from(key.volume.level)].shape;
+    let size = key.size(key.volume.axes.map(|axis| shape[usize::from(axis)] as u32)).unwrap();
+    let value = 10 * key.volume.level + key.volume.index[0] as u8;
+    Brick::new(size, Samples::U8(vec![value; size.iter().product::<u32>() as usize].into())).unwrap()
+}
+
 /// A tile source that holds what the test gives it and notes what it is asked for. Clones share.
 #[derive(Clone, Default)]
-pub(crate) struct Shelf(Arc<Mutex<ShelfState>>);
+pub(crate) struct Shelf(Arc<Mutex<ShelfState>>, Option<Arc<Dataset>>);
 
 type Choice = Box<dyn Fn(&TileKey) -> bool + Send>;
+type BrickChoice = Box<dyn Fn(&BrickKey) -> bool + Send>;
 
 #[derive(Default)]
 struct ShelfState {
     /// Which tiles are decoded already.
     decoded: Option<Choice>,
+    /// Which bricks are; if nobody says otherwise those of level 2.
+    decoded_bricks: Option<BrickChoice>,
+    cache_bytes: u64,
     wants: Vec<Vec<TileKey>>,
     /// The last list as it was.
     last: Vec<Want>,
@@ -109,6 +121,21 @@ impl Shelf {
     /// From now on these are decoded already.
     pub(crate) fn decode(&self, which: impl Fn(&TileKey) -> bool + Send + 'static) {
         self.0.lock().unwrap().decoded = Some(Box::new(which));
+    }
+
+    /// Of these data.
+    pub(crate) fn of(dataset: Arc<Dataset>) -> Self {
+        Self(Arc::default(), Some(dataset))
+    }
+
+    /// From now on these are decoded already.
+    pub(crate) fn decode_bricks(&self, which: impl Fn(&BrickKey) -> bool + Send + 'static) {
+        self.0.lock().unwrap().decoded_bricks = Some(Box::new(which));
+    }
+
+    /// It says that it has a cache of so many bytes.
+    pub(crate) fn set_cache(&self, bytes: u64) {
+        self.0.lock().unwrap().cache_bytes = bytes;
     }
 
     /// The lists of wanted tiles since the last call.
@@ -139,10 +166,22 @@ impl TileSource for Shelf {
         state.decoded.as_ref().is_some_and(|which| which(key)).then(|| tile(key))
     }
 
+    fn resident_brick(&self, key: &BrickKey) -> Option<Brick> {
+        let state = self.0.lock().unwrap();
+        let decoded = state.decoded_bricks.as_ref().map_or(key.volume.level == 2, |which| which(key));
+        self.1.as_ref().filter(|_| decoded).map(|dataset| brick(dataset, key))
+    }
+
+    fn outlook(&self) -> Outlook {
+        Outlook { cache_bytes: self.0.lock().unwrap().cache_bytes, ..Outlook::default() }
+    }
+
     fn want(&self, wants: &[Want]) {
-        assert!(wants.iter().all(|want| matches!(want.goal, Goal::Tile(_))), "without a cache nothing is asked for ahead");
         let mut state = self.0.lock().unwrap();
-        state.wants.push(wants.iter().map(|want| *want.goal.tile()).collect());
+        let ahead = wants.iter().any(|want| matches!(want.goal, Goal::Warm(_)));
+        assert!(state.cache_bytes > 0 || !ahead, "without a cache nothing is asked for ahead");
+        let tile = |want: &Want| if let Goal::Tile(key) = want.goal { Some(key) } else { None };
+        state.wants.push(wants.iter().filter_map(tile).collect());
         state.last = wants.to_vec();
     }
 
@@ -163,6 +202,9 @@ pub(crate) struct Recorder {
     pub(crate) evicted: Vec<TileKey>,
     pub(crate) passes: Vec<SlicePass>,
     pub(crate) volumes: Vec<VolumePass>,
+    pub(crate) bricks: HashSet<BrickKey>,
+    pub(crate) brick_uploads: usize,
+    pub(crate) evicted_volumes: Vec<VolumeKey>,
     /// The next draw fails.
     pub(crate) fail_draw: bool,
     /// The next upload fails.
@@ -197,14 +239,30 @@ impl RenderDevice for Recorder {
         Ok(())
     }
 
-    fn upload_brick(&mut self, _key: BrickKey, _shape: [u32; 3], _brick: &Brick) -> Result<(), DeviceError> {
+    fn upload_brick(&mut self, key: BrickKey, shape: [u32; 3], brick: &Brick) -> Result<(), DeviceError> {
+        assert_eq!(key.size(shape), Some(brick.size()));
+        if std::mem::take(&mut self.fail_upload) {
+            return Err(DeviceError::Lost("told to".into()));
+        }
+        self.bricks.insert(key);
+        self.brick_uploads += 1;
         Ok(())
     }
-    fn evict_volume(&mut self, _key: &VolumeKey) {}
+
+    fn evict_volume(&mut self, key: &VolumeKey) {
+        let before = self.bricks.len();
+        self.bricks.retain(|brick| brick.volume != *key);
+        assert!(self.bricks.len() < before, "{key:?} is not on the device");
+        self.evicted_volumes.push(*key);
+    }
 
     fn draw_volume(&mut self, pass: &VolumePass) -> Result<(), DeviceError> {
         if std::mem::take(&mut self.fail_draw) {
             return Err(DeviceError::Lost("told to".into()));
+        }
+        for layer in &pass.layers {
+            let shape = layer.axes.map(|axis| axis.len);
+            assert!(BrickKey::all(layer.key, shape).all(|key| self.bricks.contains(&key)), "{:?} is not whole", layer.key);
         }
         self.volumes.push(pass.clone());
         Ok(())

@@ -1,5 +1,6 @@
 //! The way of tiles to the device: who makes them, how many a tick takes, and what is asked for in which order.
 
+use crate::ahead::key;
 use crate::stand::{Recorder, TILE_BYTES, tile};
 use crate::turns::{Loop, PLENTY, noted};
 use nc_core::data::TileKey;
@@ -96,13 +97,13 @@ fn what_stands_in_is_asked_for_first_and_only_where_nothing_does() {
     stage.intend("dims", "z", "index", json!(1)).tick();
     let wants = stage.shelf.last_wants();
     let (coarse, fine) = wants.split_at(4);
-    assert!(coarse.iter().all(|want| (want.goal.tile().plane.level, want.class) == (2, Class::Visible)), "{coarse:?}");
-    assert!(fine.len() == 64 && fine.iter().all(|want| (want.goal.tile().plane.level, want.class) == (0, Class::Finer)));
-    let coarse: Vec<TileKey> = coarse.iter().map(|want| *want.goal.tile()).collect();
+    assert!(coarse.iter().all(|want| (want.goal.piece().level(), want.class) == (2, Class::Visible)), "{coarse:?}");
+    assert!(fine.len() == 64 && fine.iter().all(|want| (want.goal.piece().level(), want.class) == (0, Class::Finer)));
+    let coarse: Vec<TileKey> = coarse.iter().map(|want| key(want)).collect();
     assert!(stage.try_tick(arrivals(&coarse)).unwrap().drawn);
     assert!(stage.shelf.take_wants().is_empty(), "the others were asked for in the right order");
     // In a corner one tile lacks: a tile of another level would cost as much.
-    let fine: Vec<TileKey> = fine.iter().map(|want| *want.goal.tile()).filter(|key| (key.ty, key.tx) != (0, 0)).collect();
+    let fine: Vec<TileKey> = fine.iter().map(|want| key(want)).filter(|key| (key.ty, key.tx) != (0, 0)).collect();
     stage.try_tick(arrivals(&fine)).unwrap();
     assert_eq!(stage.viewer.missing(), 1);
 }
@@ -115,5 +116,5 @@ fn a_hole_as_cheap_as_its_stand_in_is_asked_for_at_once() {
     stage.show([900.0, 900.0, 100.0, 100.0]).tick();
     let wants = stage.shelf.last_wants();
     assert_eq!(wants.len(), 1, "{wants:?}");
-    assert_eq!((wants[0].goal.tile().plane.level, wants[0].class), (0, Class::Visible));
+    assert_eq!((wants[0].goal.piece().level(), wants[0].class), (0, Class::Visible));
 }

@@ -10,7 +10,7 @@ use nc_core::scene::AppliedView;
 use nc_gpu::api::{DeviceError, RenderDevice};
 use nc_gpu::device_cpu::{CpuDevice, CpuOptions};
 use nc_runtime::{Tick, Viewer};
-use nc_store::Arrival;
+use nc_store::{Arrival, Piece};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -343,7 +343,7 @@ fn faults_are_handed_on_and_stop_nothing() {
         message: "chunk 0/4/0/0 is unreadable".into(),
         retry_at: None,
     };
-    let outcome = stage.try_tick(vec![Arrival::Fault { key, fault }]).unwrap();
+    let outcome = stage.try_tick(vec![Arrival::Fault { piece: Piece::Tile(key), fault }]).unwrap();
     assert_eq!(outcome.faults, ["chunk 0/4/0/0 is unreadable"]);
     assert!(stage.tick_delivered().drawn);
 }

@@ -1,14 +1,14 @@
 //! The render loop without its thread: ticks in virtual time, committed to a ledger.
 
-use crate::stand::{Recorder, Shelf, dataset, overview, tile};
+use crate::stand::{Recorder, Shelf, brick, dataset, overview, tile};
 use nc_core::data::lod::LevelPolicy;
-use nc_core::data::{Budgets, LevelDecided, RoiPolicy, TileKey};
+use nc_core::data::{BrickKey, Budgets, LevelDecided, RoiPolicy, TileKey};
 use nc_core::exchange::SharedLedger;
 use nc_core::ledger::{AppliedBatch, State};
-use nc_core::scene::AppliedView;
+use nc_core::scene::{AppliedView, Dataset};
 use nc_gpu::api::{DeviceError, RenderDevice};
 use nc_runtime::{Laps, Outcome, Stage, Tick, Viewer};
-use nc_store::Arrival;
+use nc_store::{Arrival, Goal};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -43,17 +43,32 @@ pub(crate) struct Loop<D> {
     pub(crate) now: Instant,
     /// What the source was asked for last, without what has come since.
     pub(crate) wanted: Vec<TileKey>,
+    pub(crate) wanted_bricks: Vec<BrickKey>,
     pub(crate) last_good: Arc<State>,
     pub(crate) batches: Vec<AppliedBatch>,
 }
 
 impl<D: RenderDevice> Loop<D> {
     pub(crate) fn new(channels: u64, budget: u64, device: D) -> Self {
-        let ledger = crate::stand::ledger(dataset(channels));
+        Self::of(dataset(channels), budget, device)
+    }
+
+    pub(crate) fn of(dataset: Arc<Dataset>, budget: u64, device: D) -> Self {
+        let ledger = crate::stand::ledger(dataset.clone());
         let state = ledger.state();
         let viewer = Viewer::new(&state, LevelPolicy::default(), RoiPolicy::default(), Budgets::within(budget));
-        let (shelf, now) = (Shelf::default(), Instant::now());
-        Self { ledger, viewer, device, shelf, now, wanted: Vec::new(), last_good: state, batches: Vec::new() }
+        let (shelf, now) = (Shelf::of(dataset), Instant::now());
+        Self {
+            ledger,
+            viewer,
+            device,
+            shelf,
+            now,
+            wanted: Vec::new(),
+            wanted_bricks: Vec::new(),
+            last_good: state,
+            batches: Vec::new(),
+        }
     }
 
     pub(crate) fn after(&mut self, ms: u64) -> &mut Self {
@@ -75,11 +90,14 @@ impl<D: RenderDevice> Loop<D> {
         let commands = self.ledger.take_commands(snapshot.scene.op_seq);
         // What arrives is wanted no more, unless a new list says so.
         self.wanted.retain(|key| !arrivals.iter().any(|a| matches!(a, Arrival::Tile { key: came, .. } if came == key)));
+        self.wanted_bricks.retain(|key| !arrivals.iter().any(|a| matches!(a, Arrival::Brick { key: came, .. } if came == key)));
         let tick = Tick { now: self.now, snapshot: snapshot.clone(), commands, arrivals };
         let mut outcome = self.viewer.tick(tick, &mut self.device, Some(&self.shelf), &mut NoClock)?;
         outcome.wake_at = outcome.wake_at.into_iter().chain(self.viewer.look_ahead(Some(&self.shelf))).min();
         if let Some(wants) = self.shelf.take_wants().pop() {
             self.wanted = wants;
+            let brick = |goal: Goal| if let Goal::Brick(key) = goal { Some(key) } else { None };
+            self.wanted_bricks = self.shelf.last_wants().iter().filter_map(|want| brick(want.goal)).collect();
         }
         if let Some(batch) = &outcome.batch {
             self.ledger.commit_applied(batch.clone()).unwrap();
@@ -99,7 +117,14 @@ impl<D: RenderDevice> Loop<D> {
         self.try_tick(arrivals).unwrap()
     }
 
-    /// Ticks, with everything that is asked for, until nothing is left to do.
+    /// A tick to which these bricks came.
+    pub(crate) fn tick_with(&mut self, bricks: &[BrickKey]) -> Outcome {
+        let dataset = self.ledger.state().dataset.clone().unwrap();
+        let arrival = |key: &BrickKey| Arrival::Brick { key: *key, brick: brick(&dataset, key), mended: false };
+        self.try_tick(bricks.iter().map(arrival).collect()).unwrap()
+    }
+
+    /// Ticks, with all tiles that are asked for, until nothing is left to do.
     pub(crate) fn settle(&mut self) -> &mut Self {
         let mut asked = Vec::new();
         for _ in 0..100 {

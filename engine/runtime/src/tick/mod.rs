@@ -4,42 +4,48 @@
 //!             snapshot, commands, arrivals
 //!                         │
 //!            plan: mode, poses, level (`txn`)
-//!              │ 2D                         │ 3D
-//!   tiles: upload what is cached,        the pass from the pose; tiles stay,
-//!   ask for the rest (`viewport`)        none is asked for (`volume`)
-//!              │                            │
-//!   new step or mode with nothing to        │
-//!   show, for less than 100 ms?             │
-//!     │ yes              │ no               │
+//!              │ 2D (`plane`)               │ 3D (`volume`)
+//!   tiles: upload what is cached,        bricks: likewise; of each layer the finest
+//!   ask for the rest (`viewport`)        volume that is whole (`volume_supply`)
+//!              └────────────┬───────────────┘
+//!   new step or mode with nothing to show, for less than 100 ms?
+//!     │ yes              │ no
 //!   Holding           differs from the last picture?
 //!   (old picture,        │ yes            │ no
-//!   ops open)           draw              │
+//!   ops open)           draw              │      in 3D at the quality that the `governor` says
 //!     │ arrival or       └──── commit ────┘
 //!     │ 100 ms        (poses, caches, level, ops closed)
 //!     └──────────▶ next tick
 //! ```
+//!
+//! What is on the device of the other mode stays.
 
-use crate::ahead::Ahead;
+mod plane;
+mod volume;
+
 use crate::canvas::Resizing;
+use crate::governor::{Governor, Quality};
 use crate::stats::Stage;
 use crate::supply::Supply;
 use crate::thumbnails::{ThumbnailWork, Thumbnails};
 use crate::tile_source::TileSource;
 use crate::txn::{self, Given, Live, Mode};
-use crate::viewport::{self, Missing, ViewportPlan};
-use crate::volume;
+use crate::volume_supply::VolumeSupply;
 use nc_core::data::lod::{LevelPolicy, LevelReason};
-use nc_core::data::{Budgets, CanvasSize, FILTER_MARGIN, Footprint, LevelDecided, Rect, RoiPolicy, TileKey, plane_camera};
+use nc_core::data::{Budgets, CanvasSize, LevelDecided, Rect, RoiPolicy, TileKey, plane_camera};
 use nc_core::exchange::CameraCommand;
 use nc_core::ledger::{AppliedBatch, State};
 use nc_core::scene::{Dataset, OpSeq, PlanePose, Thumbnail, VolumePose};
 use nc_gpu::api::{DeviceError, RenderDevice, SlicePass, VolumePass};
-use nc_store::Arrival;
+use nc_store::{Arrival, Piece};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use volume::Volumes;
 
 /// How long the old picture may stand when nothing of a new step is resident.
 const HOLD: Duration = Duration::from_millis(100);
+/// Time of a 3D picture of a view that moves, if nobody says otherwise.
+const FRAME_BUDGET: Duration = Duration::from_millis(33);
 /// Told once a dataset.
 const CROPPED: &str =
     "this view needs more memory than the cache has: only its middle is drawn; zoom in, or give more --cache-mb";
@@ -53,7 +59,7 @@ pub struct Tick {
     pub snapshot: Arc<State>,
     /// Camera commands of the snapshot's ops, in order.
     pub commands: Vec<CameraCommand>,
-    /// Tiles, overviews and faults from the loader.
+    /// Tiles, bricks, overviews and faults from the loader.
     pub arrivals: Vec<Arrival>,
 }
 
@@ -64,7 +70,7 @@ pub struct Outcome {
     pub drawn: bool,
     /// Whether that picture shows a volume, so that its last row belongs at the top of a screen.
     pub flip: bool,
-    /// Whether it is the first of this dataset that should show a volume and shows its outline.
+    /// Whether it is the first of this dataset that shows the outline of a volume of which nothing is there yet.
     pub volume_pending: bool,
     /// What to commit, if anything.
     pub batch: Option<AppliedBatch>,
@@ -158,6 +164,9 @@ pub struct Viewer {
     told_over_budget: bool,
     told_volume: bool,
     supply: Supply,
+    volumes: VolumeSupply,
+    governor: Governor,
+    quality: Quality,
     drawn: Option<Drawn>,
     subject: Option<Subject>,
     stale: bool,
@@ -186,6 +195,9 @@ impl Viewer {
             told_over_budget: false,
             told_volume: false,
             supply: Supply::new(budgets.tile_bytes),
+            volumes: VolumeSupply::new(budgets.volume_bytes),
+            governor: Governor::new(FRAME_BUDGET),
+            quality: Quality::FULL,
             drawn: None,
             subject: None,
             stale: true,
@@ -196,10 +208,11 @@ impl Viewer {
         }
     }
 
-    /// The device was made anew, with `budgets`: every tile is gone and the next tick draws.
+    /// The device was made anew, with `budgets`: every tile and brick is gone and the next tick draws.
     pub fn device_replaced(&mut self, budgets: Budgets) {
         self.budgets = budgets;
         self.supply.device_replaced(budgets.tile_bytes);
+        self.volumes.device_replaced(budgets.volume_bytes);
         self.redraw();
     }
 
@@ -214,9 +227,12 @@ impl Viewer {
         self.supply.bytes().0
     }
 
-    /// How many tiles the present view lacks at its level.
+    /// How many tiles or bricks the present view lacks at its level.
     pub fn missing(&self) -> usize {
-        self.supply.lacking()
+        match self.live.mode {
+            Mode::Plane => self.supply.lacking(),
+            Mode::Volume => self.volumes.lacking(),
+        }
     }
 
     /// Plans, applies and says what to commit. On an error nothing was applied: the viewer is as before, the picture may be lost.
@@ -236,6 +252,7 @@ impl Viewer {
             // One that was due may be lost with the picture.
             self.keyframe = true;
             self.supply.fail();
+            self.volumes.fail();
             self.ahead_of = None;
         }
         result
@@ -245,7 +262,11 @@ impl Viewer {
     /// Says when to tick again although nothing happens.
     pub fn look_ahead(&mut self, source: Option<&dyn TileSource>) -> Option<Instant> {
         let (snapshot, now) = self.ahead_of.take()?;
-        self.ask(&[], &snapshot, snapshot.dataset.as_ref()?, source?, now)
+        let (dataset, source) = (snapshot.dataset.as_ref()?, source?);
+        match self.live.mode {
+            Mode::Plane => self.ask(&[], &snapshot, dataset, source, now),
+            Mode::Volume => self.ask_for_volumes_ahead(&snapshot, dataset, source, now),
+        }
     }
 
     fn advance(
@@ -258,6 +279,7 @@ impl Viewer {
         let Tick { now, snapshot, commands, arrivals } = tick;
         let mut outcome = Outcome::default();
         self.supply.begin();
+        self.volumes.begin();
         self.ahead_of = None;
         if self.epoch != Some(snapshot.epoch) {
             self.adopt(&snapshot, device);
@@ -284,8 +306,22 @@ impl Viewer {
             policy: &self.policy,
             roi: &self.roi,
             budgets: &self.budgets,
+            there: None,
         };
-        let plan = txn::plan(&self.live, &given);
+        // The level to aim at does not depend on what is there; which one is drawn does.
+        let target = (Mode::of(&snapshot) == Mode::Volume).then(|| txn::plan(&self.live, &given).live.target);
+        let volumes = match target {
+            Some(target) => {
+                laps.lap(Stage::Plan);
+                let demand = self.supply.demand();
+                let volumes = Volumes::prepare(&mut self.volumes, &snapshot, &dataset, target, demand, source, device)?;
+                laps.lap(Stage::Upload);
+                Some(volumes)
+            }
+            None => None,
+        };
+        let plan = txn::plan(&self.live, &Given { there: volumes.as_ref().and_then(Volumes::there), ..given });
+        let moved = self.live.poses.volume.is_some_and(|pose| plan.live.poses.volume != Some(pose));
         self.live = plan.live;
         self.keyframe |= plan.reset;
         let exceeds = plan.decided.as_ref().is_some_and(|d| d.decision.reason == LevelReason::OverBudget);
@@ -294,29 +330,25 @@ impl Viewer {
         plan.wake_at.into_iter().for_each(|at| outcome.wake(at));
 
         let subject = Subject::of(&snapshot);
-        let (picture, news) = match self.live.mode {
-            Mode::Plane => {
-                let (plan, uploaded) = self.prepare_tiles(&snapshot, &dataset, source, device, now, &mut outcome, laps)?;
-                if self.must_hold(&plan, &subject, now) {
-                    let since = *self.live.holding_since.get_or_insert(now);
-                    outcome.wake(since + HOLD);
-                    return Ok(outcome);
-                }
-                if plan.cropped && !self.told_cropped {
-                    self.told_cropped = true;
-                    outcome.faults.push(CROPPED.to_owned());
-                }
-                (Some(Drawn::Slice(plan.pass)), fresh || uploaded)
+        let (picture, news) = if let Some(volumes) = volumes {
+            self.ask_for_volumes(&volumes, &snapshot, source, now, &mut outcome);
+            if self.must_hold(volumes.presentable() || self.volumes.lacking() == 0, &subject, now) {
+                self.hold(now, &mut outcome);
+                return Ok(outcome);
             }
-            Mode::Volume => {
-                // The tiles stay where they are: a way back to 2D is drawn at once.
-                self.supply.ask_nothing(source);
-                let pose = self.live.poses.volume.as_ref();
-                let pass = pose.and_then(|pose| volume::pass(&snapshot, &dataset, pose, self.live.level));
-                laps.lap(Stage::Plan);
-                laps.lap(Stage::Upload);
-                (pass.map(Drawn::Volume), false)
+            (self.volume_picture(&volumes, moved, &subject, &snapshot, &dataset, now, &mut outcome), fresh)
+        } else {
+            let (plan, uploaded) = self.prepare_tiles(&snapshot, &dataset, source, device, now, &mut outcome, laps)?;
+            if self.must_hold(plan.presentable || plan.missing.is_empty(), &subject, now) {
+                self.hold(now, &mut outcome);
+                return Ok(outcome);
             }
+            if plan.cropped && !self.told_cropped {
+                self.told_cropped = true;
+                outcome.faults.push(CROPPED.to_owned());
+            }
+            self.quality = Quality::FULL;
+            (Some(Drawn::Slice(plan.pass)), fresh || uploaded)
         };
         self.live.holding_since = None;
         outcome.keyframe = std::mem::take(&mut self.keyframe);
@@ -326,10 +358,11 @@ impl Viewer {
                 Some(Drawn::Volume(pass)) => {
                     device.draw_volume(pass)?;
                     outcome.flip = true;
-                    outcome.volume_pending = !std::mem::replace(&mut self.told_volume, true);
+                    outcome.volume_pending = pass.outline && !std::mem::replace(&mut self.told_volume, true);
                 }
                 None => {}
             }
+            self.show_volumes(&picture);
             laps.lap(Stage::Render);
             outcome.drawn = picture.is_some();
             self.drawn = picture;
@@ -363,6 +396,7 @@ impl Viewer {
         self.committed = None;
         self.thumbnails = Thumbnails::default();
         self.supply.adopt(device, snapshot.dataset.as_ref().map(|d| d.image.id));
+        self.volumes.adopt(device, snapshot.dataset.as_ref().map(|d| &*d.image));
         self.redraw();
     }
 
@@ -376,6 +410,8 @@ impl Viewer {
             // What is asked for again is asked of the image as it is now.
             self.supply.fail();
             self.supply.residency().retain_whole(device, &before.image, &now.image);
+            self.volumes.fail();
+            self.volumes.retain(device, Some(&now.image));
             self.redraw();
         }
     }
@@ -393,87 +429,32 @@ impl Viewer {
             match arrival {
                 Arrival::Tile { key, tile, mended } if Some(key.plane.image) == image => self.supply.arrive(key, tile, mended),
                 Arrival::Tile { .. } => {}
+                Arrival::Brick { key, brick, mended } => {
+                    self.supply.demand().made(&Piece::Brick(key));
+                    self.volumes.arrive(key, brick, mended);
+                }
                 Arrival::Fault { fault, .. } => outcome.faults.push(fault.message),
                 Arrival::Overview { plane, overview } => self.thumbnails.overview(plane, overview.ok()),
             }
         }
         let drawn = &self.drawn;
-        self.supply.upload_arrived(device, |key| drawn.as_ref().is_some_and(|drawn| drawn.shows(key)))
+        let tiles = self.supply.upload_arrived(device, |key| drawn.as_ref().is_some_and(|drawn| drawn.shows(key)))?;
+        let Some(dataset) = &snapshot.dataset else { return Ok(tiles) };
+        let bricks = self.volumes.upload_arrived(device, &dataset.image)?;
+        Ok(tiles || bricks)
     }
 
-    /// Plans the 2D picture, hands over what of it is decoded already and asks for the rest. Tells also whether anything was handed
-    /// over.
-    fn prepare_tiles(
-        &mut self,
-        snapshot: &Arc<State>,
-        dataset: &Dataset,
-        source: &dyn TileSource,
-        device: &mut dyn RenderDevice,
-        now: Instant,
-        outcome: &mut Outcome,
-        laps: &mut dyn Laps,
-    ) -> Result<(ViewportPlan, bool), DeviceError> {
-        let (shown, level) = (self.live.poses.plane.expanded_to(snapshot.canvas), self.live.level);
-        let (row, col) = snapshot.plane_dims();
-        let in_view = || Footprint::of(shown, dataset.sample_axis(level, col), dataset.sample_axis(level, row), FILTER_MARGIN);
-        let region = self.live.region.map_or_else(in_view, |region| region.roi.region);
-        let mut plan = viewport::plan(snapshot, dataset, shown, level, region, self.supply.residency());
-        laps.lap(Stage::Plan);
-        self.supply.drop_stale(&plan.missing);
-        let mut uploaded = false;
-        // What of the level is decoded makes stand-ins needless.
-        for stand_ins in [false, true] {
-            let missing = plan.missing.iter().filter(|missing| missing.stands_in == stand_ins);
-            if self.supply.upload_decoded(missing, source, device)? {
-                plan = viewport::plan(snapshot, dataset, shown, level, region, self.supply.residency());
-                uploaded = true;
-            }
-        }
-        if plan.missing.is_empty() {
-            self.supply.complete();
-            self.ahead_of = Some((snapshot.clone(), now));
-        } else {
-            self.ask(&plan.missing, snapshot, dataset, source, now).into_iter().for_each(|at| outcome.wake(at));
-        }
-        laps.lap(Stage::Upload);
-        Ok((plan, uploaded))
+    /// The old picture stays for now.
+    fn hold(&mut self, now: Instant, outcome: &mut Outcome) {
+        let since = *self.live.holding_since.get_or_insert(now);
+        outcome.wake(since + HOLD);
     }
 
-    /// Asks for what is missing, and for what lies ahead; when to tick again although nothing happens.
-    fn ask(
-        &mut self,
-        missing: &[Missing],
-        snapshot: &State,
-        dataset: &Dataset,
-        source: &dyn TileSource,
-        now: Instant,
-    ) -> Option<Instant> {
-        let shown = self.live.poses.plane.expanded_to(snapshot.canvas);
-        let velocity = self.supply.observe(now, shown, snapshot.dims.step.get());
-        let outlook = source.outlook();
-        let ahead = Ahead {
-            state: snapshot,
-            dataset,
-            level: self.live.level,
-            shown,
-            velocity: &velocity,
-            decode_bytes_per_s: outlook.decode_bytes_per_s,
-            cache_bytes: outlook.cache_bytes,
-            most_tiles: viewport::layer_share(snapshot, self.supply.bytes().1, dataset),
-            now,
-        };
-        let rests_at = self.supply.ask(missing, &ahead, source);
-        if self.supply.left_over() { Some(now) } else { rests_at }
-    }
-
-    /// Whether the old picture has to stand a little longer: the step or the set of layers is new, something of it is still on its
-    /// way, and a layer would be blank. A view that merely moved is never held.
-    fn must_hold(&self, plan: &ViewportPlan, subject: &Subject, now: Instant) -> bool {
-        if plan.presentable || plan.missing.is_empty() {
-            return false;
-        }
+    /// Whether the old picture has to stand a little longer: the mode, the step or the set of layers is new, and something of it is still
+    /// on its way without which a layer would be blank. A view that merely moved is never held.
+    fn must_hold(&self, presentable: bool, subject: &Subject, now: Instant) -> bool {
         let within = self.live.holding_since.is_none_or(|since| now < since + HOLD);
-        within && self.subject.as_ref() != Some(subject)
+        !presentable && within && self.subject.as_ref() != Some(subject)
     }
 
     fn commit(&mut self, snapshot: &Arc<State>, now: Instant) -> Option<AppliedBatch> {
