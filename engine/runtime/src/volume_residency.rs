@@ -1,6 +1,6 @@
 //! Which volumes the device holds: the least recently used go first, whole, when the byte budget is met.
 
-use nc_core::data::{Brick, BrickKey, ImageId, SampleFormat, VolumeKey};
+use nc_core::data::{BRICK, Brick, BrickKey, ImageId, SampleFormat, VolumeKey};
 use nc_gpu::api::{DeviceError, RenderDevice};
 use std::collections::{HashMap, HashSet};
 
@@ -67,7 +67,7 @@ impl VolumeResidency {
             self.make_room(device, bytes, &key.volume);
         }
         device.upload_brick(key, shape, brick)?;
-        let whole = BrickKey::all(key.volume, shape).count();
+        let whole = shape.iter().map(|n| n.div_ceil(BRICK) as usize).product();
         let fresh = || Held { shape, bricks: HashSet::new(), whole, bytes: 0, used: 0 };
         let held = self.volumes.entry(key.volume).or_insert_with(fresh);
         held.used = self.frame;

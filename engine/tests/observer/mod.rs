@@ -1,13 +1,17 @@
 //! A client without a network: it takes what a session tells, decodes the packets, and compares with a picture of its own.
 
-use nc_core::data::{CanvasSize, ColorRange, Coloring, FILTER_MARGIN, Footprint, TileKey, Transfer, turntable};
+use nc_core::data::{
+    BrickKey, CanvasSize, ColorRange, Coloring, FILTER_MARGIN, Footprint, MAX_AXES, TileKey, Transfer, VolumeKey, turntable,
+};
 use nc_core::scene::{AppliedView, Dataset, LayerView, OpSeq};
 use nc_engine::api::{ClientId, Event, Packet, RawIntent, Sink};
 use nc_engine::{Engine, Image, Session, SessionConfig, ViewPolicy};
-use nc_gpu::api::{CapturedFrame, FrameFormat, RenderDevice, SliceLayer, SlicePass, SlicePlane, VolumePass, VolumeView};
+use nc_gpu::api::{
+    CapturedFrame, FrameFormat, RenderDevice, SampleAxis, SliceLayer, SlicePass, SlicePlane, VolumeLayer, VolumePass, VolumeView,
+};
 use nc_gpu::device_cpu::{CpuDevice, CpuOptions};
 use nc_gpu::testing::{Decoded, Decoder};
-use nc_store::{Arrival, Loader, LoaderConfig, ViewId, Want};
+use nc_store::{Arrival, Class, Goal, Loader, LoaderConfig, ViewId, Want};
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -283,9 +287,15 @@ impl Observer {
 
     /// Waits until the decoded picture is that of the session's view, at 35 dB or better in every plane.
     pub(crate) fn await_picture(&mut self) -> Quality {
-        let frame = reference(self.image.as_ref().expect("an image"), &self.session.view());
+        let mut view = self.session.view();
+        let mut frame = reference(self.image.as_ref().expect("an image"), &view);
         let (deadline, mut best) = (Instant::now() + PATIENCE, None);
         while Instant::now() < deadline {
+            if self.session.view().level != view.level {
+                // A finer one has come.
+                view = self.session.view();
+                frame = reference(self.image.as_ref().expect("an image"), &view);
+            }
             if let Some(quality) = self.picture.as_ref().map(|picture| compare(picture, &frame)) {
                 if quality.luma_db >= 35.0 && quality.chroma_db >= 35.0 {
                     return quality;
@@ -314,7 +324,7 @@ fn compare(picture: &Decoded, frame: &CapturedFrame) -> Quality {
 fn reference(image: &Image, view: &AppliedView) -> CapturedFrame {
     let dataset = view.dataset.as_ref().expect("a dataset");
     if view.ndisplay == 3 {
-        return outline(dataset, view);
+        return volume(image, dataset, view);
     }
     let (row, col) = view.plane_dims();
     let shown = view.plane.rect.expanded_to(view.canvas);
@@ -323,28 +333,40 @@ fn reference(image: &Image, view: &AppliedView) -> CapturedFrame {
     let mut layers = Vec::new();
     for layer in view.layers.iter().filter(|layer| layer.controls.visible) {
         let key = dataset.plane(&layer.spec, view.level, row, col, &view.step);
-        let tiles = Footprint::of(shown, x, y, FILTER_MARGIN).tiles(usize::MAX).into_iter().map(|(ty, tx)| TileKey {
-            plane: key,
-            ty,
-            tx,
-        });
-        load(image, &tiles.collect::<Vec<_>>(), &mut device);
+        let tiles = Footprint::of(shown, x, y, FILTER_MARGIN).tiles(usize::MAX).into_iter().map(|(ty, tx)| TileKey { plane: key, ty, tx });
+        load(image, &tiles.map(Goal::Tile).collect::<Vec<_>>(), &mut device);
         layers.push(slice_layer(layer, SlicePlane { key, x, y }));
     }
     device.draw_slice(&SlicePass { canvas: view.canvas, view: shown, layers }).unwrap();
     device.capture(FrameFormat::I420 { range: RANGE }).unwrap()
 }
 
-fn outline(dataset: &Dataset, view: &AppliedView) -> CapturedFrame {
+fn volume(image: &Image, dataset: &Dataset, view: &AppliedView) -> CapturedFrame {
+    let &[z, y, x] = view.displayed() else { panic!("three dims are shown") };
+    let shown = [z, y, x];
+    let mut device = CpuDevice::new(view.canvas, CpuOptions { simd: false, threads: 1 });
+    let mut layers = Vec::new();
+    for layer in view.layers.iter().filter(|layer| layer.controls.visible) {
+        let mut index = [0; MAX_AXES];
+        for dim in (0..dataset.ndim()).filter(|dim| !shown.contains(dim)) {
+            index[dataset.dims[dim]] = dataset.index_at_level(dim, view.step[dim], view.level) as u32;
+        }
+        if let (Some(axis), Some(channel)) = (dataset.image.channel_axis(), layer.spec.channel) {
+            index[axis] = channel as u32;
+        }
+        let axes = shown.map(|dim| dataset.dims[dim] as u8);
+        let key = VolumeKey { image: dataset.image.id, level: view.level as u8, axes, index };
+        let axes = shown.map(|dim| dataset.sample_axis(view.level, dim));
+        load(image, &BrickKey::all(key, axes.map(|axis| axis.len)).map(Goal::Brick).collect::<Vec<_>>(), &mut device);
+        layers.push(volume_layer(layer, key, axes));
+    }
     let pose = view.volume.expect("a pose");
     let turntable::Frame { eye, right, up, forward } = turntable::frame(&pose);
     let extent = pose.extent(view.canvas);
     let camera = VolumeView { eye, right, up, forward, distance: pose.distance, fov: pose.fov, extent };
     let bounds = dataset.world_box(view.displayed());
-    let mut device = CpuDevice::new(view.canvas, CpuOptions { simd: false, threads: 1 });
-    device
-        .draw_volume(&VolumePass { canvas: view.canvas, divisor: 1, outline: true, view: camera, bounds, layers: Vec::new() })
-        .unwrap();
+    let pass = VolumePass { canvas: view.canvas, divisor: 1, outline: false, view: camera, bounds, layers };
+    device.draw_volume(&pass).unwrap();
     device.capture(FrameFormat::I420 { range: RANGE }).unwrap()
 }
 
@@ -361,20 +383,44 @@ fn slice_layer(layer: &LayerView, plane: SlicePlane) -> SliceLayer {
     }
 }
 
-/// Loads tiles onto the device.
-fn load(image: &Image, tiles: &[TileKey], device: &mut CpuDevice) {
+fn volume_layer(layer: &LayerView, key: VolumeKey, axes: [SampleAxis; 3]) -> VolumeLayer {
+    let c = &layer.controls;
+    let limits = (c.contrast_limits.0 as f32, c.contrast_limits.1 as f32);
+    VolumeLayer {
+        key,
+        axes,
+        interpolation: c.interpolation,
+        coloring: Coloring::Scalar(Transfer { limits, gamma: c.gamma as f32, table: c.colormap.clone() }),
+        opacity: c.opacity as f32,
+        blending: c.blending,
+        rendering: c.rendering,
+        slab: None,
+        attenuation: c.attenuation as f32,
+        iso_threshold: c.iso_threshold as f32,
+        sample_step: c.sample_step as f32,
+    }
+}
+
+/// Loads tiles or bricks onto the device.
+fn load(image: &Image, goals: &[Goal], device: &mut CpuDevice) {
     let loader = Loader::new(LoaderConfig { threads: 1, cache_bytes: 64 << 20 });
     let (wake, woken) = sync_channel(1);
     loader.attach(ViewId(0), Arc::new(move || wake.try_send(()).unwrap_or_default()));
-    let wants: Vec<Want> = tiles.iter().map(|&key| Want::visible(key)).collect();
+    let want = |&goal: &Goal| Want { goal, class: Class::Visible, deadline: None, pin: false };
+    let wants: Vec<Want> = goals.iter().map(want).collect();
     loader.want(ViewId(0), std::slice::from_ref(image), &wants);
-    let mut missing = tiles.len();
+    let mut missing = goals.len();
     while missing > 0 {
         woken.recv_timeout(PATIENCE).expect("the loader brings the tiles");
         for arrival in loader.take_arrivals(ViewId(0)) {
             match arrival {
                 Arrival::Tile { key, tile, .. } => {
                     device.upload(key, &tile).unwrap();
+                    missing -= 1;
+                }
+                Arrival::Brick { key, brick, .. } => {
+                    let level = &image.info.levels[usize::from(key.volume.level)].shape;
+                    device.upload_brick(key, key.volume.axes.map(|axis| level[usize::from(axis)] as u32), &brick).unwrap();
                     missing -= 1;
                 }
                 other => panic!("{other:?}"),
