@@ -234,17 +234,20 @@ fn while_a_place_is_away_only_the_coarsest_level_comes_without_it() {
     let key = |level| BrickKey { volume: volume(level, [0, 1, 2], [0; MAX_AXES]), at: [0; 3] };
     let goals = [Goal::Brick(key(1)), Goal::Brick(key(0))];
     want(&loader, &view, &image, goals);
-    let arrivals = view.take(2);
-    assert!(
-        matches!(&arrivals[..], [Arrival::Fault { .. }, Arrival::Brick { key: came, .. }] if *came == key(1)),
-        "{arrivals:?}"
-    );
+    // Which faults are told depends on what was read between them.
+    let bricks = |n: usize| {
+        let mut bricks = Vec::new();
+        while bricks.len() < n {
+            let brick = |a| if let Arrival::Brick { key, brick, mended } = a { Some((key, brick, mended)) } else { None };
+            bricks.extend(view.take(1).into_iter().filter_map(brick));
+        }
+        bricks
+    };
+    assert_eq!(bricks(1).iter().map(|(key, ..)| *key).collect::<Vec<_>>(), [key(1)]);
     broken.store(false, Ordering::SeqCst);
     pass(1000);
     want(&loader, &view, &image, [Goal::Brick(key(0))]);
-    let arrivals = view.take(2);
-    for arrival in &arrivals {
-        let Arrival::Brick { key, brick, mended } = arrival else { panic!("{arrival:?}") };
-        assert_eq!((samples(brick), *mended), (naive(&image.info, key).1, key.volume.level == 1));
+    for (key, brick, mended) in bricks(2) {
+        assert_eq!((samples(&brick), mended), (naive(&image.info, &key).1, key.volume.level == 1));
     }
 }
