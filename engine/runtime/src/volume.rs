@@ -99,7 +99,7 @@ pub fn next_dim(state: &State, dataset: &Dataset) -> Option<usize> {
     let slider = |dim: &usize| !shown.contains(dim) && dataset.size(*dim) > 1;
     let time = |dim: &usize| dataset.image.axes[dataset.dims[*dim]].kind == AxisKind::Time;
     let sliders = || (0..dataset.ndim()).filter(slider);
-    sliders().find(time).or_else(|| sliders().last())
+    sliders().find(time).or_else(|| sliders().next_back())
 }
 
 /// Whether the samples of each level, of all visible layers together, fit (PROTOCOL §16.3).
