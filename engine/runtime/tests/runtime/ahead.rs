@@ -357,7 +357,7 @@ proptest! {
         prop_assert_eq!(pins.len() + ahead.len() + stack.len(), wants.len());
         for (what, most) in [(&pins, cache_bytes / 8), (&ahead, cache_bytes / 2), (&stack, cache_bytes / 16), (&rest, (cache_bytes / 8).min(128 << 20))] {
             prop_assert!(bytes(&scene.dataset, what) <= most, "{} of {most}", bytes(&scene.dataset, what));
-            let distinct: HashSet<TileKey> = what.iter().map(|want| key(want)).collect();
+            let distinct: HashSet<TileKey> = what.iter().map(key).collect();
             prop_assert_eq!(distinct.len(), what.len());
         }
         // The level's chunks under the screen are the screen's to ask for.

@@ -99,11 +99,11 @@ fn what_stands_in_is_asked_for_first_and_only_where_nothing_does() {
     let (coarse, fine) = wants.split_at(4);
     assert!(coarse.iter().all(|want| (want.goal.piece().level(), want.class) == (2, Class::Visible)), "{coarse:?}");
     assert!(fine.len() == 64 && fine.iter().all(|want| (want.goal.piece().level(), want.class) == (0, Class::Finer)));
-    let coarse: Vec<TileKey> = coarse.iter().map(|want| key(want)).collect();
+    let coarse: Vec<TileKey> = coarse.iter().map(key).collect();
     assert!(stage.try_tick(arrivals(&coarse)).unwrap().drawn);
     assert!(stage.shelf.take_wants().is_empty(), "the others were asked for in the right order");
     // In a corner one tile lacks: a tile of another level would cost as much.
-    let fine: Vec<TileKey> = fine.iter().map(|want| key(want)).filter(|key| (key.ty, key.tx) != (0, 0)).collect();
+    let fine: Vec<TileKey> = fine.iter().map(key).filter(|key| (key.ty, key.tx) != (0, 0)).collect();
     stage.try_tick(arrivals(&fine)).unwrap();
     assert_eq!(stage.viewer.missing(), 1);
 }
