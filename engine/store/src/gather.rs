@@ -214,8 +214,7 @@ impl Window {
 pub(crate) fn as_f32(dtype: DType, elements: &[u8]) -> Vec<f32> {
     let count = elements.len() / dtype.size();
     let mut out = vec![0.0; count];
-    let all = Patch { base: 0, row_stride: 1, col_stride: 1, width: count, rows: 0..1, cols: 0..count };
-    all.copy_as_f32(dtype, elements, &mut out);
+    Patch::line(count).copy_as_f32(dtype, elements, &mut out);
     out
 }
 
@@ -249,16 +248,20 @@ struct Patch {
 }
 
 impl Patch {
+    /// The first `count` elements, one after the other.
+    fn line(count: usize) -> Self {
+        let one = || Along { stride: 1, at: 0..1 };
+        Self { base: 0, height: 1, width: count, layers: one(), rows: one(), cols: Along { stride: 1, at: 0..count } }
+    }
+
     /// Puts one element everywhere.
     fn fill(&self, dtype: DType, element: &[u8; 8], picture: &mut Samples) {
-        let one = || Along { stride: 1, at: 0..1 };
-        let one = Self { base: 0, height: 1, width: 1, layers: one(), rows: one(), cols: one() };
         match picture {
             Samples::U8(to) => self.put(Arc::make_mut(to), element[0]),
             Samples::U16(to) => self.put(Arc::make_mut(to), u16::from_ne_bytes([element[0], element[1]])),
             Samples::F32(to) => {
                 let mut value = [0.0];
-                one.copy_as_f32(dtype, element, &mut value);
+                Self::line(1).copy_as_f32(dtype, element, &mut value);
                 self.put(Arc::make_mut(to), value[0]);
             }
         }

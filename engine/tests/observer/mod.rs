@@ -333,7 +333,11 @@ fn reference(image: &Image, view: &AppliedView) -> CapturedFrame {
     let mut layers = Vec::new();
     for layer in view.layers.iter().filter(|layer| layer.controls.visible) {
         let key = dataset.plane(&layer.spec, view.level, row, col, &view.step);
-        let tiles = Footprint::of(shown, x, y, FILTER_MARGIN).tiles(usize::MAX).into_iter().map(|(ty, tx)| TileKey { plane: key, ty, tx });
+        let tiles = Footprint::of(shown, x, y, FILTER_MARGIN).tiles(usize::MAX).into_iter().map(|(ty, tx)| TileKey {
+            plane: key,
+            ty,
+            tx,
+        });
         load(image, &tiles.map(Goal::Tile).collect::<Vec<_>>(), &mut device);
         layers.push(slice_layer(layer, SlicePlane { key, x, y }));
     }
