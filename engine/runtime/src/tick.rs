@@ -29,7 +29,7 @@ use crate::txn::{self, Given, Live, Mode};
 use crate::viewport::{self, Missing, ViewportPlan};
 use crate::volume;
 use nc_core::data::lod::{LevelPolicy, LevelReason};
-use nc_core::data::{Budgets, CanvasSize, Footprint, LevelDecided, Rect, RoiPolicy, TileKey, plane_camera};
+use nc_core::data::{Budgets, CanvasSize, Footprint, ImageId, LevelDecided, Rect, RoiPolicy, TileKey, plane_camera};
 use nc_core::exchange::CameraCommand;
 use nc_core::ledger::{AppliedBatch, State};
 use nc_core::scene::{Dataset, OpSeq, PlanePose, Thumbnail, VolumePose};
@@ -362,7 +362,8 @@ impl Viewer {
         self.told_volume = false;
         self.committed = None;
         self.thumbnails = Thumbnails::default();
-        self.supply.adopt(device, snapshot.dataset.as_ref().map(|d| d.image.id));
+        let images: Vec<ImageId> = snapshot.dataset.iter().flat_map(|d| d.images()).map(|image| image.id).collect();
+        self.supply.adopt(device, &images);
         self.redraw();
     }
 
@@ -375,7 +376,9 @@ impl Viewer {
         {
             // What is asked for again is asked of the image as it is now.
             self.supply.fail();
-            self.supply.residency().retain_whole(device, &before.image, &now.image);
+            for (before, now) in before.images().zip(now.images()) {
+                self.supply.residency().retain_whole(device, before, now);
+            }
             self.redraw();
         }
     }
@@ -388,10 +391,10 @@ impl Viewer {
         device: &mut dyn RenderDevice,
         outcome: &mut Outcome,
     ) -> Result<bool, DeviceError> {
-        let image = snapshot.dataset.as_ref().map(|d| d.image.id);
+        let shown = |id: ImageId| snapshot.dataset.iter().flat_map(|d| d.images()).any(|image| image.id == id);
         for arrival in arrivals {
             match arrival {
-                Arrival::Tile { key, tile, mended } if Some(key.plane.image) == image => self.supply.arrive(key, tile, mended),
+                Arrival::Tile { key, tile, mended } if shown(key.plane.image) => self.supply.arrive(key, tile, mended),
                 Arrival::Tile { .. } => {}
                 Arrival::Fault { fault, .. } => outcome.faults.push(fault.message),
                 Arrival::Overview { plane, overview } => self.thumbnails.overview(plane, overview.ok()),

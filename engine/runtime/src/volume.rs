@@ -1,9 +1,10 @@
 //! The 3D planner: what a volume pass is made of, and which levels a budget allows. Pure.
 
+use crate::viewport::coloring;
+use nc_core::data::Budgets;
 use nc_core::data::turntable::{self, VolumePose};
-use nc_core::data::{Budgets, Coloring, MAX_AXES, SampleFormat, Transfer, VolumeKey};
 use nc_core::ledger::{LayerState, State};
-use nc_core::scene::{Dataset, LayerSpec};
+use nc_core::scene::Dataset;
 use nc_gpu::api::{VolumeLayer, VolumePass, VolumeView};
 
 /// The dims that 3D shows, in the order z, y, x, whatever the mode is: the last three, or all where there are fewer.
@@ -16,9 +17,8 @@ pub fn dims(state: &State) -> &[usize] {
 pub fn pass(state: &State, dataset: &Dataset, pose: &VolumePose, level: usize) -> Option<VolumePass> {
     let &[z, y, x] = dims(state) else { return None };
     let shown = [z, y, x];
-    let visible = state.layers.iter().zip(&dataset.layers).filter(|(layer, _)| layer.controls.visible);
-    let layers =
-        visible.map(|(layer, spec)| volume_layer(layer, key(state, dataset, spec, shown, level), dataset, shown)).collect();
+    let visible = state.layers.iter().filter(|layer| layer.controls.visible);
+    let layers = visible.filter_map(|layer| volume_layer(state, dataset, layer, shown, level)).collect();
     let turntable::Frame { eye, right, up, forward } = turntable::frame(pose);
     let extent = pose.extent(state.canvas);
     let view = VolumeView { eye, right, up, forward, distance: pose.distance, fov: pose.fov, extent };
@@ -28,7 +28,7 @@ pub fn pass(state: &State, dataset: &Dataset, pose: &VolumePose, level: usize) -
 /// Whether the samples of each level, of all visible layers together, fit (PROTOCOL §16.3).
 pub fn levels_that_fit(state: &State, dataset: &Dataset, budgets: &Budgets) -> Vec<bool> {
     let visible = state.layers.iter().filter(|l| l.controls.visible).count().max(1) as u64;
-    let sample = SampleFormat::of(dataset.image.dtype).size();
+    let sample = dataset.sample_bytes();
     let shown = |level: usize| {
         let shape = dataset.level_shape(level);
         dims(state).iter().map(|&dim| shape[dim]).collect::<Vec<u64>>()
@@ -49,28 +49,18 @@ pub fn voxels(state: &State, dataset: &Dataset) -> Vec<[f64; 3]> {
     (0..dataset.level_count()).map(edges).collect()
 }
 
-fn key(state: &State, dataset: &Dataset, layer: &LayerSpec, shown: [usize; 3], level: usize) -> VolumeKey {
-    let mut index = [0u32; MAX_AXES];
-    for (dim, &step) in state.dims.step.get().iter().enumerate().filter(|(dim, _)| !shown.contains(dim)) {
-        index[dataset.dims[dim]] = dataset.index_at_level(dim, step, level) as u32;
-    }
-    if let (Some(axis), Some(channel)) = (dataset.image.channel_axis(), layer.channel) {
-        index[axis] = channel as u32;
-    }
-    VolumeKey { image: dataset.image.id, level: level as u8, axes: shown.map(|dim| dataset.dims[dim] as u8), index }
-}
-
-fn volume_layer(layer: &LayerState, key: VolumeKey, dataset: &Dataset, shown: [usize; 3]) -> VolumeLayer {
+/// The layer at its level for the image's `level`; `None` if it shows a label image that has no volume here.
+fn volume_layer(state: &State, dataset: &Dataset, layer: &LayerState, shown: [usize; 3], level: usize) -> Option<VolumeLayer> {
+    let image = dataset.layer_image(&layer.spec);
+    let level = image.level_for(level, &shown);
+    let key = image.volume(level, shown, state.dims.step.get())?;
+    let [z, y, x] = shown.map(|dim| image.sample_axis(level, dim));
     let c = &layer.controls;
-    VolumeLayer {
-        axes: shown.map(|dim| dataset.sample_axis(usize::from(key.level), dim)),
+    Some(VolumeLayer {
+        axes: [z?, y?, x?],
         key,
         interpolation: c.interpolation,
-        coloring: Coloring::Scalar(Transfer {
-            limits: (c.contrast_limits.0 as f32, c.contrast_limits.1 as f32),
-            gamma: c.gamma as f32,
-            table: c.colormap.clone(),
-        }),
+        coloring: coloring(layer),
         slab: None,
         opacity: c.opacity as f32,
         blending: c.blending,
@@ -78,5 +68,5 @@ fn volume_layer(layer: &LayerState, key: VolumeKey, dataset: &Dataset, shown: [u
         attenuation: c.attenuation as f32,
         iso_threshold: c.iso_threshold as f32,
         sample_step: c.sample_step as f32,
-    }
+    })
 }

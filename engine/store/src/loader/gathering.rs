@@ -187,7 +187,7 @@ impl Gathering {
     fn blank(&self) -> Samples {
         match self.making {
             Making::Tile(key) | Making::Warm(key) => {
-                self.window.blank(self.image.info.dtype, self.image.fill_value(usize::from(key.plane.level)))
+                self.window.blank(&self.image.info, self.image.fill_value(usize::from(key.plane.level)))
             }
             Making::Overview { .. } => {
                 let n = self.window.width() as usize * self.window.height() as usize;

@@ -20,7 +20,7 @@ mod worker;
 use crate::gather::{ChunkKey, Window};
 use crate::image::{Image, ReadError, ReadErrorKind};
 use front::Command;
-use nc_core::data::{ImageId, PlaneKey, SampleFormat, SpareSamples, Tile, TileKey};
+use nc_core::data::{ImageId, PlaneKey, SpareSamples, Tile, TileKey};
 use queue::Limits;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -265,9 +265,9 @@ impl LoaderHandle {
         let keys = window.chunks(&image.info);
         let chunks = keys.iter().map(|key| shared.cache.get(key)).collect::<Option<Vec<_>>>()?;
         shared.hits.fetch_add(chunks.len() as u64, Ordering::Relaxed);
-        let old = spare.take(SampleFormat::of(image.info.dtype), window.width() as usize * window.height() as usize);
+        let old = spare.take(image.info.sample_format(), window.width() as usize * window.height() as usize);
         // The chunks hold every sample of the window.
-        let mut samples = old.unwrap_or_else(|| window.blank(image.info.dtype, 0.0));
+        let mut samples = old.unwrap_or_else(|| window.blank(&image.info, 0.0));
         for (key, chunk) in keys.iter().zip(&chunks) {
             window.scatter(&image.info, key, chunk, &mut samples);
         }

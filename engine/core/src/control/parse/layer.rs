@@ -13,6 +13,9 @@ const GAMMA: (f64, f64) = (1e-3, 1e3);
 /// Devices draw with `f32`, with room to calculate: numbers beyond this come down to it.
 const MOST: f64 = f32::MAX as f64 / 4.0;
 
+/// Widest outline of labels, samples.
+const MOST_CONTOUR: i64 = 64;
+
 /// The filters that napari knows (PROTOCOL §5.1). Only the first two are drawn as they are; the others are smooth, and so is linear.
 const INTERPOLATIONS: [&str; 16] = [
     "nearest", "linear", "cubic", "bessel", "blackman", "catrom", "custom", "gaussian", "hamming", "hanning", "hermite",
@@ -47,6 +50,7 @@ fn control(key: ControlKey, value: &Value) -> Option<Control> {
         ControlKey::Attenuation => Control::Attenuation(coerce::number(value)?.clamp(0.0, MOST)),
         ControlKey::IsoThreshold => Control::IsoThreshold(coerce::number(value)?.clamp(-MOST, MOST)),
         ControlKey::SampleStep => return None,
+        ControlKey::Contour => Control::Contour(coerce::integer(value)?.clamp(0, MOST_CONTOUR) as u32),
     })
 }
 
