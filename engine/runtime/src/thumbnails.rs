@@ -115,3 +115,20 @@ fn draw(overview: &Overview, coloring: &Coloring) -> Thumbnail {
     }
     thumbnail
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nc_core::data::LabelColors;
+
+    #[test]
+    fn labels_are_drawn_in_their_colours_over_black() {
+        let overview = Overview { width: 2, height: 2, samples: vec![0.0, 1.0, f32::NAN, 3.0] };
+        let colors = LabelColors::new([(3, [200, 100, 50, 51])]);
+        let thumbnail = draw(&overview, &Coloring::Labels(Arc::new(colors)));
+        let at = |row: usize, col: usize| &thumbnail.rgba[(row * Thumbnail::EDGE + col) * 4..][..4];
+        // Row 0 is the last data row.
+        assert_eq!([at(31, 0), at(31, 31)], [[0, 0, 0, 255], [120, 37, 6, 255]]);
+        assert_eq!([at(0, 0), at(0, 31)], [[0, 0, 0, 255], [40, 20, 10, 255]]);
+    }
+}

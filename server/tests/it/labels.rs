@@ -21,8 +21,12 @@ fn labelled() -> AppliedView {
     labels.axes.remove(0);
     labels.levels.truncate(2);
     for level in &mut labels.levels {
-        [&mut level.scale, &mut level.translate].map(|values| values.remove(0));
-        [&mut level.shape, &mut level.chunk].map(|sizes| sizes.remove(0));
+        for values in [&mut level.scale, &mut level.translate] {
+            values.remove(0);
+        }
+        for sizes in [&mut level.shape, &mut level.chunk] {
+            sizes.remove(0);
+        }
     }
     let (dataset, left_out) = Dataset::clone(&image).with_labels([Arc::new(labels)]);
     assert_eq!(left_out, Vec::<String>::new());

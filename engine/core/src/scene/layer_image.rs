@@ -263,6 +263,15 @@ mod tests {
     }
 
     #[test]
+    fn those_that_are_listed_and_not_drawn_are_named() {
+        let listed = |name: &str| crate::scene::LabelInfo { name: name.into(), ..Default::default() };
+        // The one without a name is what a label image says of itself.
+        let image = ImageInfo { labels: ["gone", "nuclei", ""].map(listed).into(), ..ImageInfo::clone(&tczyx().image) };
+        let nuclei = self::image(1, "nuclei", "yx", &[(&[40, 60], &[0.5, 0.5])]);
+        assert_eq!(Dataset::new(Arc::new(image)).with_labels([nuclei]).0.labels_left_out(), ["gone"]);
+    }
+
+    #[test]
     fn the_level_nearest_in_scale_is_taken_and_the_finer_of_two() {
         let level =
             |f: f64| -> (Vec<u64>, Vec<f64>) { (vec![10, (40.0 / f) as u64, (60.0 / f) as u64], vec![2.0, 0.5 * f, 0.5 * f]) };
