@@ -53,7 +53,8 @@ pub(super) fn tell(applied: &Applied, before: Option<&AppliedView>, fps: f32, am
         scene.is_some() || layers.any(|layer| &*layer.spec.id.0 == id)
     };
     let labels = wire::labels(view).filter(|labels| outlined(&labels.layer_id));
-    let labels: Vec<Told> = labels.map(|labels| Told::everyone(Notice::ready(Kind::XLabels, &labels, ambient.random()))).collect();
+    let labels: Vec<Told> =
+        labels.map(|labels| Told::everyone(Notice::ready(Kind::XLabels, &labels, ambient.random()))).collect();
     let dims = (applied.dims && scene.is_none()).then(told_dims);
     let pose = applied.pose.then(|| Told::everyone(Notice::ready(Kind::Camera, &wire::pose(view), ambient.random())));
     let layers = applied.layers.iter().flat_map(|change| layer(view, change, ambient));

@@ -191,14 +191,14 @@ mod tests {
     #[test]
     fn labels_lie_on_top_and_have_a_layer_each() {
         let dataset = with(image(1, "nuclei", "zyx", &[(&[10, 40, 60], &[2.0, 0.5, 0.5])]));
-        let told: Vec<(&str, &str, Option<usize>, Option<u64>, bool)> =
-            dataset.layers.iter().map(|l| (&*l.id.0, l.name.as_str(), l.label_image, l.channel, l.labels.is_some())).collect();
+        let told = dataset.layers.iter();
+        let told = told.map(|l| (&*l.id.0, l.name.as_str(), l.label_image, l.channel, l.labels.is_some()));
         let expected = [
             ("layer-0", "cells [0]", None, Some(0), false),
             ("layer-1", "cells [1]", None, Some(1), false),
             ("layer-2", "nuclei", Some(0), None, true),
         ];
-        assert_eq!(told, expected);
+        assert_eq!(told.collect::<Vec<_>>(), expected);
     }
 
     #[test]
