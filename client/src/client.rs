@@ -285,6 +285,10 @@ impl Client {
                 self.events.push_back(Event::Leveled(report));
                 return Ok(());
             }
+            Body::XLabels(labels) => {
+                self.view.labels(&labels);
+                return Ok(());
+            }
             Body::XRole(role) => {
                 self.events.push_back(Event::Assigned(role));
                 return Ok(());

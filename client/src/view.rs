@@ -1,5 +1,6 @@
 //! The fold of notifications: what a client knows of the server.
 
+use nc_protocol::extension::Labels;
 use nc_protocol::notify::{Camera, Dims, LayerData, Layers, Pose, Stream};
 use nc_protocol::scene::{Controls, LayerBlock, Pixels, Scene, SceneStatus, VolumeState};
 
@@ -31,6 +32,9 @@ pub struct LayerState {
     pub name: String,
     /// How it is shown.
     pub controls: Controls,
+    /// Of a layer of labels how wide their outlines are; `None` of others, and for a client that did not ask
+    /// ([`nc_protocol::extension::LABELS`]).
+    pub contour: Option<u32>,
     /// Its picture in the layer list; empty for a client that asked for no thumbnails.
     pub thumbnail: Pixels,
 }
@@ -55,6 +59,12 @@ impl View {
             fov: camera.fov,
         };
         self.layers = scene.layers.into_iter().map(LayerState::from).collect();
+    }
+
+    pub(crate) fn labels(&mut self, labels: &Labels) {
+        if let Some(layer) = self.layers.iter_mut().find(|layer| layer.id == labels.layer_id) {
+            layer.contour = Some(labels.contour);
+        }
     }
 
     pub(crate) fn dims(&mut self, dims: Dims) {
@@ -99,6 +109,7 @@ impl From<LayerBlock> for LayerState {
             id: block.layer_id,
             name: block.name,
             controls: block.controls,
+            contour: None,
             thumbnail: block.metadata.thumbnail.unwrap_or_default(),
         }
     }

@@ -3,7 +3,7 @@
 
 use crate::api::{Accepted, Applied, ClientId, Event, LayerChange, RawIntent, Rejection, Sink};
 use crate::inbox::{Inbox, Warning, Work};
-use crate::load::{Load, labels_pending};
+use crate::load::{Load, labels_left_out};
 use crate::watch::{Growth, Watch};
 use crate::window::{Found, Rest};
 use nc_core::control::{Changes, Context, Echo, Echoes, Intent, Reduced, Rejection as Refused, reduce};
@@ -113,7 +113,7 @@ impl Control {
                 self.echoes.take();
                 self.watch.show(epoch, commit.view.dataset.clone(), watched);
                 self.late = late.map(|reading| reading.go_on(self.inbox.clone()));
-                if let Some(pending) = labels_pending(&commit.view) {
+                if let Some(pending) = labels_left_out(&commit.view) {
                     self.inbox.warning(pending);
                 }
                 self.mirror(commit);
@@ -278,7 +278,7 @@ mod tests {
 
     fn growth(control: &Control, t: u64) -> Growth {
         let state = control.ledger.state();
-        let dataset = state.dataset.as_ref().unwrap().grown(&image(t)).unwrap().unwrap();
+        let dataset = state.dataset.as_ref().unwrap().grown(&image(t), &[]).unwrap().unwrap();
         Growth { epoch: state.epoch, dataset: Arc::new(dataset), prepare: Box::new(|| {}) }
     }
 

@@ -82,17 +82,23 @@ impl Engine {
         Self { config, loader, places, next_image: Arc::default(), next_view: Arc::default(), plates: Arc::default() }
     }
 
+    /// The first of [`ImageId::SPAN`] ids.
     fn image_id(&self) -> ImageId {
-        ImageId(self.next_image.fetch_add(1, Ordering::Relaxed))
+        ImageId(self.next_image.fetch_add(ImageId::SPAN, Ordering::Relaxed))
     }
 
-    /// Opens the image at `location`; reads metadata only.
+    /// Opens the image at `location` with its label images; reads metadata only.
     pub fn open(&self, location: &str) -> Result<Image, OpenError> {
         self.open_at(&Location::parse(location)?)
     }
 
     /// The same, of a location that was understood already.
     pub fn open_at(&self, location: &Location) -> Result<Image, OpenError> {
+        nc_store::open_with_labels(&self.places.find(location)?, self.image_id())
+    }
+
+    /// The same without its label images.
+    pub(crate) fn open_alone(&self, location: &Location) -> Result<Image, OpenError> {
         nc_store::open_at(&self.places.find(location)?, self.image_id())
     }
 

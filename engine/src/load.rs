@@ -8,7 +8,7 @@ use nc_core::control::bootstrap;
 use nc_core::data::CanvasSize;
 use nc_core::exchange::Signal;
 use nc_core::ledger::{InvariantError, Ledger, Seed};
-use nc_core::scene::{AppliedView, Dataset};
+use nc_core::scene::{AppliedView, Dataset, ImageInfo};
 use nc_runtime::{BoundLoader, ImageSlot, TileSource};
 use nc_store::{Image, OpenError};
 use std::convert::Infallible;
@@ -89,28 +89,41 @@ impl Prepared {
 /// made of. What is odd about the image is logged.
 pub(crate) fn seed(engine: &Engine, image: &Image, canvas: CanvasSize) -> (Seed, Option<Reading>) {
     let info = &image.info;
-    info.warnings.iter().for_each(|warning| tracing::warn!("{}: {warning}", info.location));
-    tracing::info!(image = info.name, location = info.location, "serving");
-    let dataset = Arc::new(Dataset::new(image.info.clone()));
+    let (dataset, left_out) = Dataset::new(info.clone()).with_labels(image.labels().iter().map(|labels| labels.info.clone()));
+    for labels in &dataset.labels {
+        let (name, warnings) = (&labels.info.name, &labels.info.warnings);
+        warnings.iter().for_each(|warning| tracing::warn!("{}: label image {name:?}: {warning}", info.location));
+    }
+    let warnings = info.warnings.iter().chain(&left_out);
+    warnings.for_each(|warning| tracing::warn!("{}: {warning}", info.location));
+    tracing::info!(image = info.name, location = info.location, labels = dataset.labels.len(), "serving");
+    let dataset = Arc::new(dataset);
     let (windows, late) = window::windows(&dataset, image, engine.loader().handle(), engine.view_id());
     (bootstrap::seed(dataset, canvas, &windows), late)
 }
 
-/// What people are told of label images that belong to the image: they are there, and are not drawn.
-pub(crate) fn labels_pending(view: &AppliedView) -> Option<Warning> {
+/// What people are told of label images that belong to the image and are not drawn over it; the log says why.
+pub(crate) fn labels_left_out(view: &AppliedView) -> Option<Warning> {
     let dataset = view.dataset.as_deref()?;
-    let labels = &dataset.image.labels;
-    let first = labels.first()?;
-    let more = labels.len().saturating_sub(MOST_LABELS);
-    let mut names = labels.iter().take(MOST_LABELS).map(|label| label.name.as_str()).collect::<Vec<_>>().join(", ");
+    let names = dataset.labels_left_out();
+    let first = names.first()?;
+    let more = names.len().saturating_sub(MOST_LABELS);
+    let mut list = names.iter().take(MOST_LABELS).copied().collect::<Vec<_>>().join(", ");
     if more > 0 {
-        names = format!("{names} and {more} more");
+        list = format!("{list} and {more} more");
     }
     let message = format!(
-        "{}: label images are there and not drawn yet ({names}); each opens as an image of its own, such as labels/{}",
-        dataset.image.name, first.name
+        "{}: these label images are not drawn over the image: {list}; each opens as an image of its own, such as labels/{first}",
+        dataset.image.name
     );
-    Some(Warning { domain: "data", code: "data.labels_pending", epoch: Some(view.epoch), message })
+    Some(Warning { domain: "data", code: "data.labels", epoch: Some(view.epoch), message })
+}
+
+/// `image`, read anew, as far as `dataset` shows it: tiles at the edges have the size that the view gives them.
+pub(crate) fn as_shown(image: &Image, dataset: &Dataset) -> Image {
+    let of = |labels: &Arc<ImageInfo>| Some(image.find(labels.id)?.described(labels.clone()));
+    let labels = dataset.labels.iter().filter_map(|labels| of(&labels.info)).collect();
+    image.described(dataset.image.clone()).with_labels(labels)
 }
 
 /// The tiles of `image` for the render thread, which `render` wakes; and what to watch, if it is to be watched and lies where it may

@@ -5,7 +5,7 @@
 use crate::engine::Engine;
 use nc_core::control::bootstrap;
 use nc_core::data::contrast::percentile_window;
-use nc_core::data::{CanvasSize, ImageId, PlaneKey, Transfer};
+use nc_core::data::{CanvasSize, Coloring, ImageId, PlaneKey, Transfer};
 use nc_core::exchange::Signal;
 use nc_core::ledger::Seed;
 use nc_core::scene::{Dataset, LayerControls, PlateRef};
@@ -196,7 +196,7 @@ impl Engine {
     /// # Errors
     /// When there is no such field or it cannot be read.
     pub fn picture(&self, plate: &OpenPlate, well: usize, field: usize) -> Result<Picture, PictureError> {
-        let image = self.open_at(&plate.location(self, well, field)?)?;
+        let image = self.open_alone(&plate.location(self, well, field)?)?;
         let view = self.view_id();
         let loader = self.loader().handle();
         let picture = draw(&image, &loader, view);
@@ -213,15 +213,18 @@ fn draw(image: &Image, loader: &LoaderHandle, view: ViewId) -> Option<Picture> {
     let Seed { controls, step, .. } = bootstrap::seed(Arc::clone(&dataset), edge, &[]);
     let shown: Vec<usize> = (0..controls.len()).filter(|&n| controls[n].visible).take(MOST_CHANNELS).collect();
     let (level, row, col) = (dataset.level_count() - 1, dataset.ndim() - 2, dataset.ndim() - 1);
-    let planes: Vec<PlaneKey> = shown.iter().map(|&n| dataset.plane(&dataset.layers[n], level, row, col, &step)).collect();
+    let plane = |&n: &usize| dataset.layer_image(&dataset.layers[n]).plane(level, row, col, &step);
+    let planes: Vec<PlaneKey> = shown.iter().filter_map(plane).collect();
     let overviews = read(image, loader, view, &planes);
-    let layers: Vec<(Transfer, &Overview)> = shown
+    let layers: Vec<(Coloring, &Overview)> = shown
         .iter()
         .zip(&planes)
         .filter_map(|(&n, plane)| {
             let overview = overviews.get(plane)?;
-            let window = dataset.channel(&dataset.layers[n]).and_then(|channel| channel.window);
-            Some((transfer(&controls[n], window.unwrap_or_else(|| percentile_window(&overview.samples))), overview))
+            let layer = &dataset.layers[n];
+            let window = dataset.channel(layer).and_then(|channel| channel.window);
+            let scalar = || transfer(&controls[n], window.unwrap_or_else(|| percentile_window(&overview.samples)));
+            Some((layer.labels.clone().map_or_else(|| Coloring::Scalar(scalar()), Coloring::Labels), overview))
         })
         .collect();
     let (_, first) = layers.first()?;
@@ -229,8 +232,8 @@ fn draw(image: &Image, loader: &LoaderHandle, view: ViewId) -> Option<Picture> {
     let mut rgb = Vec::with_capacity((width * height * 3) as usize);
     for at in 0..(width * height) as usize {
         let mut sum = [0.0f32; 3];
-        for (transfer, overview) in &layers {
-            let [r, g, b, a] = transfer.color(overview.samples.get(at).copied().unwrap_or(f32::NAN));
+        for (coloring, overview) in &layers {
+            let [r, g, b, a] = coloring.color(overview.samples.get(at).copied().unwrap_or(f32::NAN));
             for (sum, part) in sum.iter_mut().zip([r, g, b]) {
                 *sum += part * a;
             }

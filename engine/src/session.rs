@@ -93,7 +93,7 @@ impl Session {
         let (signal, inbox, stats) = (Arc::new(Signal::default()), Arc::new(Inbox::default()), Arc::new(Stats::default()));
         let (stream, device) = (Arc::new(Mutex::new(None)), Arc::new(Mutex::new(None)));
 
-        if let Some(pending) = load::labels_pending(&ledger.view()) {
+        if let Some(pending) = load::labels_left_out(&ledger.view()) {
             inbox.warning(pending);
         }
         let sources = Arc::new(SourceSlot::default());

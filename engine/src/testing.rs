@@ -126,7 +126,7 @@ impl Stepped {
     /// whether there is anything.
     pub fn grow(&self, image: &ImageInfo) -> bool {
         let state = self.ledger.state();
-        let grown = state.dataset.as_ref().and_then(|dataset| dataset.grown(image).ok().flatten());
+        let grown = state.dataset.as_ref().and_then(|dataset| dataset.grown(image, &[]).ok().flatten());
         let growth = grown.map(|grown| Growth { epoch: state.epoch, dataset: Arc::new(grown), prepare: Box::new(|| {}) });
         growth.map(|growth| self.inbox.grow(growth)).is_some()
     }

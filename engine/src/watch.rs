@@ -4,7 +4,9 @@
 //! end of the session, or of the read that it hangs in.
 
 use crate::inbox::{Inbox, Warning};
-use nc_core::scene::{Dataset, LevelInfo};
+use crate::load;
+use nc_core::data::ImageId;
+use nc_core::scene::{Dataset, ImageInfo, LevelInfo};
 use nc_runtime::ImageSlot;
 use nc_store::{Edge, Image, LoaderHandle};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -193,21 +195,24 @@ impl Shown {
                 return Seen::Unreadable;
             }
         };
-        let dataset = match self.dataset.grown(&read.info) {
+        let labels: Vec<Arc<ImageInfo>> = read.labels().iter().map(|labels| labels.info.clone()).collect();
+        let dataset = match self.dataset.grown(&read.info, &labels) {
             Ok(None) => return Seen::Same,
             Ok(Some(dataset)) => Arc::new(dataset),
             Err(unfit) => {
                 return Seen::Unfit(format!("the image changed while it is shown ({unfit}); load it again to see it as it is"));
             }
         };
-        // As far as it is shown: tiles at the edges have the size that the view gives them.
-        let image = read.described(dataset.image.clone());
+        let image = load::as_shown(&read, &dataset);
         let shown = Self { dataset: dataset.clone(), watched: Watched { image: image.clone(), ..self.watched.clone() }, ..*self };
         let (slot, loader) = (slot.clone(), loader.clone());
-        let edges = edges(&self.dataset.image.levels, &dataset.image.levels);
+        let pairs = self.dataset.images().zip(dataset.images());
+        let edges: Vec<(ImageId, Vec<Edge>)> = pairs.map(|(before, now)| (now.id, edges(&before.levels, &now.levels))).collect();
         let prepare = Box::new(move || {
             slot.set(image.clone());
-            loader.regrow(&image, &edges);
+            for (id, edges) in edges.iter().filter(|(_, edges)| !edges.is_empty()) {
+                image.find(*id).into_iter().for_each(|image| loader.regrow(image, edges));
+            }
         });
         Seen::Grew(shown, Growth { epoch: self.epoch, dataset, prepare })
     }

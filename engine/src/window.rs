@@ -1,13 +1,14 @@
-//! Contrast windows for layers whose file names none: percentiles of the middle of the coarsest level's first plane.
+//! Contrast windows for layers whose file names none: percentiles of the plane that is shown first, of its middle, at the coarsest level
+//! that has samples enough. They hold for every level.
 //!
 //! A near store has them before anything is shown. A slow one must not hold up the start: what does not come in a moment is told to the
 //! control thread when it has come.
 
 use crate::inbox::Inbox;
 use nc_core::data::contrast::percentile_window;
-use nc_core::data::{Footprint, ImageId, TILE, TileKey};
+use nc_core::data::{Footprint, ImageId, SampleFormat, TILE, TileKey};
 use nc_core::exchange::Signal;
-use nc_core::scene::Dataset;
+use nc_core::scene::{Dataset, LayerSpec};
 use nc_store::{Arrival, Class, Image, LoaderHandle, Piece, ViewId, Want};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -16,6 +17,8 @@ use std::time::{Duration, Instant};
 
 /// Samples looked at per side, at most.
 const EDGE: u32 = 4 * TILE;
+/// Samples of a plane that percentiles are taken of, at least: the half percent at either end is about a hundred of them.
+const ENOUGH: u64 = 1 << 14;
 /// Tiles that hold them, at most: the window may begin within a tile.
 const MOST_TILES: usize = ((EDGE / TILE + 1) * (EDGE / TILE + 1)) as usize;
 /// Longest wait before the start.
@@ -35,10 +38,16 @@ pub(crate) struct Found {
 /// A window per layer, and what is still being read. Layers whose file has a window, or whose samples did not come in a moment, get
 /// `(0, 1)` or the type's range.
 pub(crate) fn windows(dataset: &Dataset, image: &Image, loader: LoaderHandle, view: ViewId) -> (Vec<Limits>, Option<Reading>) {
-    let fallback = dataset.image.dtype.integer_range().unwrap_or((0.0, 1.0));
-    let mut windows = vec![fallback; dataset.layers.len()];
-    let unknown = dataset.layers.iter().enumerate().filter(|(_, l)| dataset.channel(l).and_then(|c| c.window).is_none());
-    let layers: Vec<Sampled> = unknown.map(|(index, _)| Sampled::new(index, middle_tiles(dataset, index))).collect();
+    // Ids have no window: theirs is what their keys may be.
+    let fallback = |layer: &Arc<LayerSpec>| match dataset.layer_image(layer).info() {
+        info if layer.labels.is_none() => info.dtype.integer_range().unwrap_or((0.0, 1.0)),
+        info if info.sample_format() == SampleFormat::U8 => (0.0, f64::from(u8::MAX)),
+        _ => (0.0, f64::from(u16::MAX)),
+    };
+    let mut windows: Vec<Limits> = dataset.layers.iter().map(fallback).collect();
+    let unknown = |layer: &LayerSpec| layer.labels.is_none() && dataset.channel(layer).and_then(|c| c.window).is_none();
+    let unknown = dataset.layers.iter().enumerate().filter(|(_, layer)| unknown(layer));
+    let layers: Vec<Sampled> = unknown.map(|(index, layer)| Sampled::new(index, middle_tiles(dataset, layer))).collect();
     if layers.is_empty() {
         return (windows, None);
     }
@@ -55,16 +64,24 @@ pub(crate) fn windows(dataset: &Dataset, image: &Image, loader: LoaderHandle, vi
     (windows, (!reading.is_over()).then_some(reading))
 }
 
-fn middle_tiles(dataset: &Dataset, layer: usize) -> Vec<TileKey> {
-    let (level, row, col) = (dataset.level_count() - 1, dataset.ndim() - 2, dataset.ndim() - 1);
-    let plane = dataset.plane(&dataset.layers[layer], level, row, col, &dataset.initial_step());
+/// The coarsest level whose planes have at least [`ENOUGH`] samples; the finest if none has.
+fn coarse_level(dataset: &Dataset, row: usize, col: usize) -> usize {
+    let samples = |level: usize| [row, col].iter().map(|&dim| u64::from(dataset.sample_axis(level, dim).len)).product::<u64>();
+    (0..dataset.level_count()).rev().find(|&level| samples(level) >= ENOUGH).unwrap_or(0)
+}
+
+fn middle_tiles(dataset: &Dataset, layer: &LayerSpec) -> Vec<TileKey> {
+    let (row, col) = (dataset.ndim() - 2, dataset.ndim() - 1);
+    let level = coarse_level(dataset, row, col);
+    let plane = dataset.layer_image(layer).plane(level, row, col, &dataset.initial_step());
     let middle = |dim: usize| {
         let len = dataset.sample_axis(level, dim).len;
         let start = (len / 2).saturating_sub(EDGE / 2);
         (start, (start + EDGE).min(len))
     };
     let ((x0, x1), (y0, y1)) = (middle(col), middle(row));
-    Footprint { x0, x1, y0, y1 }.tiles(MOST_TILES).into_iter().map(|(ty, tx)| TileKey { plane, ty, tx }).collect()
+    let tiles = Footprint { x0, x1, y0, y1 }.tiles(MOST_TILES).into_iter();
+    plane.into_iter().flat_map(|plane| tiles.clone().map(move |(ty, tx)| TileKey { plane, ty, tx })).collect()
 }
 
 /// A layer that gets its window from its samples.

@@ -11,7 +11,7 @@ use nc_engine::api::Event;
 use nc_engine::{DeviceChoice, Engine, EngineConfig, Image};
 use nc_gpu::convert::to_rgba;
 use nc_gpu::testing::Decoded;
-use nc_store::{ReadError, ReadErrorKind};
+use nc_store::{Loader, LoaderConfig, ReadError, ReadErrorKind};
 use observer::{Observer, Said};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -108,6 +108,67 @@ fn a_volume_is_shown_as_its_outline_and_the_way_back_leads_to_the_same_plane() {
     assert_eq!((after.step[1], after.step[0]), (before.step[1], 7), "t had its slider in 3D too");
     assert!(!observer.flip_and_idrs().0 && observer.flip_and_idrs().1 > idrs);
     assert_eq!(observer.warnings(), 1);
+}
+
+#[test]
+fn labels_lie_over_the_image_in_the_colours_of_the_file() {
+    let engine = engine();
+    let image = open(&engine, &golden("data/cells3d_labels_v05.ome.zarr"));
+    let mut observer = Observer::start(&engine, image.clone(), CANVAS);
+    observer.await_picture();
+    let view = observer.session().view();
+    let [nuclei, cells] = &view.layers[..] else { panic!("{:?}", view.layers) };
+    assert_eq!((nuclei.spec.name.as_str(), cells.spec.name.as_str()), ("nuclei", "cells"));
+    assert_eq!((cells.controls.opacity, cells.controls.blending), (0.7, nc_core::data::Blending::Translucent));
+
+    // What the file holds, read apart; the picture's pixels deep within one label, or within none.
+    let (dataset, loader) = (view.dataset.clone().unwrap(), Loader::new(LoaderConfig { threads: 1, cache_bytes: 1 << 26 }));
+    let read = |spec| {
+        let plane = dataset.layer_image(spec).plane(0, 1, 2, &view.step).unwrap();
+        loader.overview(image.find(plane.image).unwrap(), plane, u32::MAX).unwrap()
+    };
+    let (values, ids) = (read(&nuclei.spec), read(&cells.spec));
+    assert_eq!((values.width, values.height), (ids.width, ids.height));
+    let own = image.labels()[0].info.label_colors().unwrap();
+    let (lo, hi) = nuclei.controls.contrast_limits;
+    let shown = view.plane.rect.expanded_to(CANVAS);
+    let (mut labelled, mut plain, mut wrong) = (0, 0, 0);
+    for row in (2..CANVAS.height).step_by(3) {
+        for column in (2..CANVAS.width).step_by(3) {
+            let index = |at: f64, len: u32| (0.0..f64::from(len)).contains(&at).then_some(at as usize);
+            let x = shown.left + (f64::from(column) + 0.5) / f64::from(CANVAS.width) * shown.width;
+            let y = shown.bottom + (f64::from(row) + 0.5) / f64::from(CANVAS.height) * shown.height;
+            let (Some(x), Some(y)) = (index(x + 0.5, ids.width), index(y + 0.5, ids.height)) else { continue };
+            let around = |samples: &[f32], width: u32| -> Vec<f32> {
+                let (x, y) = (x.clamp(2, ids.width as usize - 3), y.clamp(2, ids.height as usize - 3));
+                (0..25).map(|n| samples[(y + n / 5 - 2) * width as usize + x + n % 5 - 2]).collect()
+            };
+            let near = around(&ids.samples, ids.width);
+            if near.iter().any(|id| *id != near[0]) {
+                continue;
+            }
+            let mean = around(&values.samples, values.width).iter().sum::<f32>() / 25.0;
+            let gray = ((f64::from(mean) - lo) / (hi - lo)).clamp(0.0, 1.0) * 255.0;
+            let [r, g, b, a] = own.color(near[0] as u16).map(f64::from);
+            let over = 0.7 * a / 255.0;
+            let expected = [r, g, b].map(|part| over * part + (1.0 - over) * gray);
+            let got = color(observer.picture(), row, column);
+            let off = got.iter().zip(expected).map(|(&got, part)| (f64::from(got) - part).abs()).fold(0.0, f64::max);
+            wrong += u32::from(off > 40.0);
+            if near[0] == 0.0 { plain += 1 } else { labelled += 1 }
+        }
+    }
+    assert!(labelled > 200 && plain > 200, "{labelled} of labels, {plain} beside them");
+    assert!(wrong * 50 < labelled + plain, "{wrong} of {}", labelled + plain);
+
+    // Outlines leave the middle of a label as the image is, and no filter ever mixes ids.
+    observer.intend("layer", "layer-1", "contour", json!(1));
+    observer.intend("layer", "layer-1", "interpolation", json!("linear"));
+    observer.await_applied();
+    let controls = &observer.session().view().layers[1].controls;
+    assert_eq!((controls.contour, controls.interpolation), (1, nc_core::data::Interpolation::Nearest));
+    observer.intend("layer", "layer-0", "contour", json!(1));
+    assert_eq!(observer.await_refusal("intent-3").0, "state.invalid");
 }
 
 /// A letter F in data rows from the top: a bar down column 0, arms along rows 0 and 3.

@@ -111,6 +111,24 @@ fn a_slow_store_starts_at_once_and_gets_its_limits_later() {
 }
 
 #[test]
+fn a_level_of_few_samples_is_nothing_to_go_by() {
+    let levels = [(256, 1.0), (128, 2.0), (8, 32.0)].map(|(edge, scale)| level(&["y", "x"], &[edge, edge], &[edge, edge], scale));
+    let made = image(levels.into(), &[], |level, at| {
+        Ok(match level {
+            1 => 40 + (at[1] / 2) as u8,
+            2 => 200,
+            _ => 0,
+        })
+    });
+    let image = made.described(Arc::new(ImageInfo { channels: Vec::new(), ..ImageInfo::clone(&made.info) }));
+    let (session, told) = start(&engine(), Some(image));
+    if !sound(limits(&session.view())[0]) {
+        until(&told, |view| sound(limits(view)[0]));
+    }
+    assert_eq!(limits(&session.view()), [(40.0, 103.0)]);
+}
+
+#[test]
 fn a_person_is_faster_than_the_histogram() {
     let (engine, gate) = (engine(), Gate::default());
     let (session, told) = start(&engine, Some(slow(&gate)));

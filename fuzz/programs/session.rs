@@ -359,6 +359,7 @@ fn view(epoch: u64) -> AppliedView {
         attenuation: 0.05,
         iso_threshold: 0.5,
         sample_step: 1.0,
+        contour: 0,
     };
     let spec = dataset.layers[0].clone();
     let layer = LayerView { spec, controls, thumbnail: Arc::new(Thumbnail::black()) };

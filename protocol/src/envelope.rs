@@ -51,6 +51,8 @@ pub enum Kind {
     XLevel,
     /// Extension: what the session may do.
     XRole,
+    /// Extension: a layer is of labels.
+    XLabels,
     /// Extension: how far the client has come with the pictures.
     XFeedback,
 }
@@ -77,7 +79,7 @@ struct Fields {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Hello,
         Self::Welcome,
         Self::Reject,
@@ -100,6 +102,7 @@ impl Kind {
         Self::XTelemetry,
         Self::XLevel,
         Self::XRole,
+        Self::XLabels,
         Self::XFeedback,
     ];
 
@@ -128,6 +131,7 @@ impl Kind {
             Self::XTelemetry => extension::TELEMETRY,
             Self::XLevel => extension::LEVEL,
             Self::XRole => extension::ROLE,
+            Self::XLabels => extension::LABELS,
             Self::XFeedback => extension::FEEDBACK,
         }
     }
@@ -148,6 +152,7 @@ impl Kind {
             Self::XTelemetry => Some(extension::TELEMETRY),
             Self::XLevel => Some(extension::LEVEL),
             Self::XRole => Some(extension::ROLE),
+            Self::XLabels => Some(extension::LABELS),
             Self::XFeedback => Some(extension::FEEDBACK),
             _ => None,
         }
@@ -171,7 +176,7 @@ impl Kind {
             }
             Self::Stream => Fields { frame_id: Optional, sequence: Required, ..plain },
             Self::Dims | Self::Camera => Fields { frame_id: Optional, intent_id: Optional, named: true, ..plain },
-            Self::Telemetry | Self::Error | Self::XTelemetry | Self::XLevel | Self::XRole | Self::XFeedback => {
+            Self::Telemetry | Self::Error | Self::XTelemetry | Self::XLevel | Self::XRole | Self::XLabels | Self::XFeedback => {
                 Fields { frame_id: Optional, ..plain }
             }
             Self::Update => Fields { intent_id: Required, ..plain },

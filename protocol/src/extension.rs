@@ -24,8 +24,11 @@ pub const FEEDBACK: &str = "x.feedback";
 /// Whether this session may change anything: [`Role`].
 pub const ROLE: &str = "x.role";
 
+/// Which layers are of labels, and their outlines: [`Labels`].
+pub const LABELS: &str = "x.labels";
+
 /// Every extension that has a name.
-pub const ALL: [&str; 6] = [BOUND_PIXEL, TELEMETRY, LEVEL, COMPACT_SCENE, FEEDBACK, ROLE];
+pub const ALL: [&str; 7] = [BOUND_PIXEL, TELEMETRY, LEVEL, COMPACT_SCENE, FEEDBACK, ROLE, LABELS];
 
 /// `x.telemetry`: how the server does, for display. Closed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -290,6 +293,16 @@ pub enum LevelReason {
 pub struct Role {
     /// Driver or observer.
     pub role: RoleName,
+}
+
+/// `x.labels`: a layer is of labels. Sent for each of them after every scene, and when its outline changes. Closed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Labels {
+    /// The layer.
+    pub layer_id: String,
+    /// Only samples within so many of another label are drawn in 2D; 0 draws all.
+    pub contour: u32,
 }
 
 /// What a session may do.

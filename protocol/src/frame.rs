@@ -2,7 +2,7 @@
 
 use crate::command::{CommandError, Reply};
 use crate::envelope::{Envelope, EnvelopeError, Kind};
-use crate::extension::{self, LevelReport, Role};
+use crate::extension::{self, Labels, LevelReport, Role};
 use crate::handshake::{Reject, Welcome};
 use crate::liveness::{Empty, Goodbye};
 use crate::notify::{Camera, Dims, Error, Layers, SceneLevel, Stream, Telemetry};
@@ -49,6 +49,7 @@ pub enum Body {
     XTelemetry(extension::Telemetry),
     XLevel(LevelReport),
     XRole(Role),
+    XLabels(Labels),
 }
 
 /// Why a text is no frame of a server.
@@ -121,6 +122,7 @@ impl Body {
             Kind::XTelemetry => read(payload).map(Self::XTelemetry),
             Kind::XLevel => read(payload).map(Self::XLevel),
             Kind::XRole => read(payload).map(Self::XRole),
+            Kind::XLabels => read(payload).map(Self::XLabels),
             Kind::Hello | Kind::SessionAck | Kind::Update | Kind::Call | Kind::XFeedback => {
                 return Err(FrameError::Direction(kind.name()));
             }

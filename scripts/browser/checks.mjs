@@ -20,7 +20,7 @@ const WHOLE = { left: 0, top: 0, right: VIDEO.width, bottom: VIDEO.height };
 /** Least mean difference of a picture that is wrong. */
 const WRONG = 8;
 
-function expect(claim, complaint) {
+export function expect(claim, complaint) {
   if (!claim) throw new Error(complaint);
 }
 

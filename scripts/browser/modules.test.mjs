@@ -263,6 +263,17 @@ test("layer deltas change what they name; a removed layer is gone; an unknown on
   assert.deepEqual(view.layers.map(({ id }) => id), ["layer-1"]);
 });
 
+test("a layer of labels is known as one, keeps its outline, and starts over with the next scene", () => {
+  const view = emptyView();
+  fold(view, { type: "notify.scene", payload: sceneOf("layer-0", "layer-1") });
+  assert.ok(fold(view, { type: "x.labels", payload: { layer_id: "layer-1", contour: 2 } }));
+  fold(view, { type: "notify.layers", payload: { layer_id: "layer-1", controls: { opacity: 0.7 } } });
+  assert.deepEqual(view.layers.map(({ isLabels }) => isLabels), [false, true]);
+  assert.deepEqual([view.layers[1].controls.contour, view.layers[1].controls.opacity], [2, 0.7]);
+  fold(view, { type: "notify.scene", payload: sceneOf("layer-0", "layer-1") });
+  assert.equal(view.layers[1].isLabels, false);
+});
+
 test("a pose changes the camera, an echo does not", () => {
   const view = emptyView();
   fold(view, { type: "notify.camera", payload: { mode: "pan", origin: "state.update", delta: { dx_px: 1, dy_px: 0 } } });

@@ -12,6 +12,7 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 import { channels, letter, photograph, plate, timeLapse } from "./checks.mjs";
 import { growing } from "./growing.mjs";
+import { labels } from "./labels.mjs";
 import { ViewerPage, launch } from "./page.mjs";
 import { watchersWatch } from "./roles.mjs";
 import { serve } from "./server.mjs";
@@ -72,7 +73,7 @@ async function suite(browser, { image, folder, make, checks }) {
 const made = mkdtempSync(path.join(tmpdir(), "napari-cuda-"));
 const browser = await launch(options.chromium);
 try {
-  for (const one of [letter, photograph, timeLapse, growing, channels, plate].filter(({ image }) => image.includes(options.only))) {
+  for (const one of [letter, photograph, timeLapse, growing, channels, labels, plate].filter(({ image }) => image.includes(options.only))) {
     await suite(browser, one).catch((error) => check(`${one.image}: serve`, () => Promise.reject(error)));
   }
   if ("roles".includes(options.only)) {

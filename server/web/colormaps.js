@@ -48,3 +48,12 @@ function gradient(name) {
   const stops = STOPS.get(name) ?? (/^#[0-9a-f]{6}$/i.test(name) ? `000000 ${name.slice(1)}` : "000000 ffffff");
   return `linear-gradient(to right, ${stops.split(" ").map((stop) => `#${stop}`).join(", ")})`;
 }
+
+/** Paints a strip of the colours that labels go around in. */
+export function paintLabelsSwatch(node) {
+  if (node.dataset.colormap === "labels") return;
+  node.dataset.colormap = "labels";
+  const colors = ["#782506", "#5bd5f8", "#9289e8", "#6c02c1", "#abec8a", "#fef71c"];
+  const stops = colors.flatMap((color, n) => [`${color} ${(100 * n) / colors.length}%`, `${color} ${(100 * (n + 1)) / colors.length}%`]);
+  node.style.background = `linear-gradient(to right, ${stops.join(", ")})`;
+}

@@ -5,6 +5,7 @@ const PROTOCOL = 2;
 const TOPICS = ["notify.scene", "notify.layers", "notify.stream", "notify.dims", "notify.camera"];
 const BOUND_PIXEL = "x.bound_pixel";
 const ROLE = "x.role";
+const LABELS = "x.labels";
 const FIRST_RETRY_MS = 250;
 const LAST_RETRY_MS = 5000;
 const WELCOME_TIMEOUT_MS = 5000;
@@ -20,7 +21,7 @@ function channelUrl(path) {
 /**
  * @typedef {object} Listener
  * @property {(status: {phase: "connecting" | "live" | "waiting", reason: string, retryMs: number}) => void} status
- * @property {(frame: {type: string, payload: object}) => void} notify every `notify.*` frame
+ * @property {(frame: {type: string, payload: object}) => void} notify every frame that says what is shown
  * @property {(payload: object) => void} answer the payload of every `ack.state`
  * @property {(role: "driver" | "observer") => void} role whether this session may change anything; told anew by every session
  * @property {(payload: object) => void} refused the payload of every `error.command`
@@ -105,7 +106,7 @@ export class Connection {
     this.#send("session.hello", {
       protocols: [PROTOCOL],
       client: { name: "napari-cuda-web", version: "1", platform: navigator.userAgent },
-      features: Object.fromEntries([...TOPICS, BOUND_PIXEL, ROLE].map((topic) => [topic, true])),
+      features: Object.fromEntries([...TOPICS, BOUND_PIXEL, ROLE, LABELS].map((topic) => [topic, true])),
       // A whole snapshot is small and never stale, so the page resumes nothing.
       resume_tokens: { "notify.scene": null, "notify.layers": null, "notify.stream": null },
       ...(this.#token && { auth: { type: "token", token: this.#token } }),
@@ -129,7 +130,7 @@ export class Connection {
     else if (type === ROLE) this.#listener.role(payload.role);
     else if (type === "ack.state") this.#listener.answer(payload);
     else if (type === "error.command") this.#listener.refused(payload);
-    else if (type.startsWith("notify.")) this.#listener.notify(frame);
+    else if (type === LABELS || type.startsWith("notify.")) this.#listener.notify(frame);
   }
 
   #welcome({ session, features }) {

@@ -12,12 +12,18 @@ const RENDERINGS = {
 };
 const ATTENUATION = { min: 0, max: 0.5, step: 0.001 };
 
+/** How a layer joins those below, as the wire names it. */
+const BLENDINGS = ["opaque", "translucent", "translucent_no_depth", "additive", "minimum", "multiplicative"];
+const CONTOUR = { min: 0, max: 10, step: 1 };
+
 const GAMMA = { min: 0.2, max: 2, step: 0.01 };
 
 export class LayerControls {
   #viewer;
   #root;
   #opacity;
+  #blending;
+  #contour;
   #gamma;
   #contrast;
   #colormap;
@@ -26,6 +32,9 @@ export class LayerControls {
   #threshold;
   /** The fields that only a volume has. */
   #volume;
+  /** The fields that only layers with values on a scale have, and that only labels in a plane have. */
+  #scalar;
+  #labels;
   /** The contrast limits with which each layer came. */
   #firstLimits = new Map();
 
@@ -33,10 +42,12 @@ export class LayerControls {
     this.#viewer = viewer;
     this.#root = root;
     this.#opacity = this.#slider("opacity", { min: 0, max: 1, step: 0.01 }, 1);
+    this.#blending = this.#choice("blending", BLENDINGS);
+    this.#contour = this.#slider("contour", CONTOUR, 0);
     this.#contrast = this.#contrastControl();
     this.#gamma = this.#slider("gamma", GAMMA, 1);
     this.#colormap = this.#colormapControl();
-    this.#rendering = this.#renderingControl();
+    this.#rendering = this.#choice("rendering", Object.keys(RENDERINGS));
     this.#attenuation = this.#slider("attenuation", ATTENUATION, 0.05);
     this.#threshold = this.#slider("iso_threshold", { min: 0, max: 1, step: "any" });
     this.#volume = {
@@ -44,11 +55,17 @@ export class LayerControls {
       attenuation: field("attenuation", this.#attenuation.input, this.#attenuation.value),
       iso_threshold: field("threshold", this.#threshold.input, this.#threshold.value),
     };
-    root.replaceChildren(
-      field("opacity", this.#opacity.input, this.#opacity.value),
+    this.#scalar = [
       field("contrast", this.#contrast.slider.root, this.#contrast.numbers),
       field("gamma", this.#gamma.input, this.#gamma.value),
       field("colormap", this.#colormap.swatch, this.#colormap.select),
+    ];
+    this.#labels = field("contour", this.#contour.input, this.#contour.value);
+    root.replaceChildren(
+      field("opacity", this.#opacity.input, this.#opacity.value),
+      field("blending", this.#blending, ""),
+      this.#labels,
+      ...this.#scalar,
       ...Object.values(this.#volume),
     );
   }
@@ -67,8 +84,16 @@ export class LayerControls {
       fill(input);
       setText(value, shown.toFixed(2));
     }
-    this.#renderContrast(layer);
-    this.#renderColormap(layer);
+    const blending = this.#viewer.control(layer, "blending");
+    if (this.#blending.value !== blending) this.#blending.value = blending;
+    for (const node of this.#scalar) node.hidden = layer.isLabels;
+    this.#labels.hidden = !layer.isLabels || this.#viewer.mode() === 3;
+    if (layer.isLabels) {
+      this.#renderContour(layer);
+    } else {
+      this.#renderContrast(layer);
+      this.#renderColormap(layer);
+    }
     this.#renderVolume(layer);
   }
 
@@ -125,11 +150,20 @@ export class LayerControls {
     return { select, swatch: element("div", { class: "swatch wide", "aria-hidden": "true" }) };
   }
 
-  #renderingControl() {
-    const select = element("select", { "aria-label": "rendering", "data-control": "rendering" });
-    select.append(...Object.keys(RENDERINGS).map((name) => element("option", { value: name }, name.replace("_", " "))));
-    select.addEventListener("change", () => this.#set("rendering", select.value));
+  /** One of several words. */
+  #choice(key, names) {
+    const select = element("select", { "aria-label": key, "data-control": key });
+    select.append(...names.map((name) => element("option", { value: name }, name.replaceAll("_", " "))));
+    select.addEventListener("change", () => this.#set(key, select.value));
     return select;
+  }
+
+  #renderContour(layer) {
+    const { input, value } = this.#contour;
+    const shown = this.#viewer.control(layer, "contour");
+    input.value = shown;
+    fill(input);
+    setText(value, shown === 0 ? "off" : `${shown} px`);
   }
 
   #renderVolume(layer) {

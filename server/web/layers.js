@@ -1,6 +1,6 @@
 // The layer list: top of the list is drawn last. Eye, thumbnail, name. Clicking selects.
 
-import { paintSwatch } from "./colormaps.js";
+import { paintLabelsSwatch, paintSwatch } from "./colormaps.js";
 import { element, icon, setText } from "./dom.js";
 
 export class Layers {
@@ -46,7 +46,8 @@ export class Layers {
     parts.select.setAttribute("aria-pressed", selected);
     setText(parts.name, layer.name);
     parts.name.title = layer.name;
-    paintSwatch(parts.colors, this.#viewer.control(layer, "colormap"));
+    if (layer.isLabels) paintLabelsSwatch(parts.colors);
+    else paintSwatch(parts.colors, this.#viewer.control(layer, "colormap"));
     if (parts.eye.getAttribute("aria-pressed") !== String(visible) || parts.eye.title === "") {
       parts.eye.setAttribute("aria-pressed", visible);
       parts.eye.title = visible ? "hide" : "show";

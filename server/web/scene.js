@@ -20,7 +20,7 @@ export function emptyView() {
 }
 
 /**
- * Takes one `notify.*` frame into the view.
+ * Takes one frame that says what is shown into the view.
  * @returns {boolean} whether the frame was one that the view understands.
  */
 export function fold(view, { type, payload }) {
@@ -36,6 +36,9 @@ export function fold(view, { type, payload }) {
       return true;
     case "notify.layers":
       foldLayer(view, payload);
+      return true;
+    case "x.labels":
+      view.layers = view.layers.map((layer) => (layer.id === payload.layer_id ? labelsLayer(layer, payload) : layer));
       return true;
     case "notify.stream":
       view.stream = {
@@ -85,6 +88,8 @@ function layerFrom(block) {
     id: block.layer_id ?? block.id,
     name: block.name,
     dtype: block.dtype ?? null,
+    /** Whether its samples are ids, each with a colour of its own. */
+    isLabels: false,
     controls: { contrast_limits: block.contrast_limits ?? [0, 1], ...block.controls },
     thumbnail: block.metadata?.thumbnail ?? null,
   };
@@ -104,6 +109,11 @@ function changedLayer(layer, { controls, thumbnail, metadata }) {
     controls: { ...layer.controls, ...controls },
     thumbnail: thumbnail?.array ?? metadata?.thumbnail ?? layer.thumbnail,
   };
+}
+
+/** A layer of labels. How wide they are outlined is a control like the others. */
+function labelsLayer(layer, { contour }) {
+  return { ...layer, isLabels: true, controls: { ...layer.controls, contour } };
 }
 
 /** The axes that have a slider: not shown, and with more than one index. In the order of `order`. */

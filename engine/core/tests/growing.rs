@@ -39,7 +39,7 @@ fn image(id: u32, t: u64) -> ImageInfo {
 /// A ledger of three times, and what it shows with five.
 fn ledger() -> (Ledger, Arc<Dataset>) {
     let dataset = Arc::new(Dataset::new(Arc::new(image(1, 3))));
-    let grown = Arc::new(dataset.grown(&image(1, 5)).unwrap().unwrap());
+    let grown = Arc::new(dataset.grown(&image(1, 5), &[]).unwrap().unwrap());
     (Ledger::new(bootstrap::seed(dataset, CANVAS, &[])).unwrap(), grown)
 }
 

@@ -353,7 +353,7 @@ impl Program {
         let mut read = ImageInfo::clone(&dataset.image);
         let axis = axis % read.axes.len();
         read.levels.iter_mut().take(if all { usize::MAX } else { 1 }).for_each(|level| level.shape[axis] += by);
-        let Ok(Some(grown)) = dataset.grown(&read) else { return };
+        let Ok(Some(grown)) = dataset.grown(&read, &[]) else { return };
         let commit = self.ledger.grow(Arc::new(grown)).unwrap();
         let after = self.ledger.state();
         assert_eq!((after.epoch, after.scene), (before.epoch, before.scene), "no epoch and no op");

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)] // a test that stops is a test that tells
 
 use nc_core::control::{Context, Intent, Reduced, Rejection, bootstrap, reduce};
-use nc_core::data::{CanvasSize, DType, ImageId, turntable};
+use nc_core::data::{Blending, CanvasSize, DType, ImageId, Interpolation, turntable};
 use nc_core::exchange::{CameraMotion, SharedLedger};
 use nc_core::ledger::{AppliedBatch, Ledger, OpKind, Outcome};
 use nc_core::scene::control::ControlKey;
@@ -14,7 +14,7 @@ use std::time::Instant;
 const CANVAS: CanvasSize = CanvasSize { width: 320, height: 200 };
 
 /// A pyramid of three levels, each half of the one before along every axis.
-fn ledger(axes: &[&str]) -> SharedLedger {
+fn image(axes: &[&str]) -> ImageInfo {
     let level = |n: u32| LevelInfo {
         path: n.to_string(),
         shape: vec![64 >> n; axes.len()],
@@ -28,7 +28,7 @@ fn ledger(axes: &[&str]) -> SharedLedger {
         kind: if *name == "t" { AxisKind::Time } else { AxisKind::Space },
         unit: None,
     };
-    let image = ImageInfo {
+    ImageInfo {
         id: ImageId(1),
         name: "image".into(),
         location: "nowhere".into(),
@@ -42,8 +42,15 @@ fn ledger(axes: &[&str]) -> SharedLedger {
         default_t: None,
         warnings: Vec::new(),
         ..ImageInfo::default()
-    };
-    SharedLedger::new(Ledger::new(bootstrap::seed(Arc::new(Dataset::new(Arc::new(image))), CANVAS, &[])).unwrap())
+    }
+}
+
+fn ledger(axes: &[&str]) -> SharedLedger {
+    of(Dataset::new(Arc::new(image(axes))))
+}
+
+fn of(dataset: Dataset) -> SharedLedger {
+    SharedLedger::new(Ledger::new(bootstrap::seed(Arc::new(dataset), CANVAS, &[])).unwrap())
 }
 
 fn ask(ledger: &SharedLedger, scope: &str, target: &str, key: &str, value: Value) -> Result<Reduced, Rejection> {
@@ -194,6 +201,34 @@ fn a_layer_that_is_not_there_is_a_bad_target() {
         (refused.code, refused.details),
         ("state.invalid", json!({"scope": "layer", "key": "opacity", "target": "layer-7"}))
     );
+}
+
+#[test]
+fn labels_take_what_images_take_are_never_filtered_and_alone_have_outlines() {
+    let labels = ImageInfo { id: ImageId(2), name: "cells".into(), is_labels: true, ..image(&["y", "x"]) };
+    let ledger = of(Dataset::new(Arc::new(image(&["y", "x"]))).with_labels([Arc::new(labels)]).0);
+    let first = ledger.state().layers[1].controls.clone();
+    assert_eq!((first.opacity, first.blending, first.contour), (0.7, Blending::Translucent, 0));
+    assert!(first.visible && first.interpolation == Interpolation::Nearest);
+    for (key, value, applied) in [
+        ("colormap", json!("viridis"), json!("viridis")),
+        ("gamma", json!(2.0), json!(2.0)),
+        ("contrast_limits", json!([1.0, 9.0]), json!([1.0, 9.0])),
+        ("rendering", json!("iso"), json!("iso")),
+        ("interpolation", json!("linear"), json!("nearest")),
+        ("interpolation", json!("bessel"), json!("nearest")),
+        ("contour", json!(2), json!(2)),
+        ("contour", json!(-5), json!(0)),
+        ("contour", json!(1000), json!(32)),
+    ] {
+        assert_eq!(accept(&ledger, "layer", "layer-1", key, value).0, applied, "{key}");
+    }
+    let refused = ask(&ledger, "layer", "layer-0", "contour", json!(1)).unwrap_err();
+    assert_eq!(
+        (refused.code, refused.details),
+        ("state.invalid", json!({"scope": "layer", "key": "contour", "target": "layer-0"}))
+    );
+    assert_eq!(ask(&ledger, "layer", "layer-1", "contour", json!("wide")).unwrap_err().code, "state.error");
 }
 
 #[test]

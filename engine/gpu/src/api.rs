@@ -9,6 +9,7 @@ use nc_core::data::{
 };
 
 pub use nc_core::data::SampleAxis;
+pub use nc_core::data::labels::MOST_CONTOUR;
 
 /// Which device draws.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,9 +43,6 @@ pub struct SlicePlane {
     /// Rows.
     pub y: SampleAxis,
 }
-
-/// Widest [`SliceLayer::contour`].
-pub const MOST_CONTOUR: u32 = 32;
 
 /// One layer of a slice pass.
 #[derive(Debug, Clone, PartialEq)]

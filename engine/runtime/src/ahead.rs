@@ -285,14 +285,14 @@ impl<'a> List<'a> {
 
     /// Decoded bytes of the chunks under `tiles` of a plane, for all visible layers.
     fn cost(&self, level: usize, tiles: &[(u32, u32)]) -> u64 {
-        let chunks = chunks_under(self.a.dataset, level, self.a.state.plane_dims(), tiles);
+        let chunks = chunks_under(&self.a.dataset.whole_image(), level, self.a.state.plane_dims(), tiles);
         chunks.saturating_mul(self.chunk_bytes(level)).saturating_mul(self.groups(level))
     }
 
     /// Visible layers that do not share their chunks with another.
     fn groups(&self, level: usize) -> u64 {
         let (row, col) = self.a.state.plane_dims();
-        let planes = visible(self.a).map(|layer| base_plane(self.a, layer, level, row, col));
+        let planes = visible(self.a).filter_map(|layer| base_plane(self.a, layer, level, row, col));
         planes.collect::<HashSet<PlaneKey>>().len() as u64
     }
 
@@ -306,10 +306,12 @@ impl<'a> List<'a> {
         let (row, col) = self.a.state.plane_dims();
         let mut planes: Vec<PlaneKey> = Vec::new();
         for layer in visible(self.a) {
-            let mut plane = base_plane(self.a, layer, level, row, col);
+            let Some(mut plane) = base_plane(self.a, layer, level, row, col) else { continue };
+            let image = self.a.dataset.layer_image(&self.a.dataset.layers[layer]);
             for &(dim, index) in at {
-                let axis = self.a.dataset.dims[dim];
-                plane.index[axis] = u32::try_from(index - index % chunk_len(self.a, dim, level)).unwrap_or(u32::MAX);
+                let Some(axis) = image.axis(dim) else { continue };
+                let chunk = image.chunk_edge(usize::from(plane.level), dim);
+                plane.index[axis] = u32::try_from(index - index % chunk).unwrap_or(u32::MAX);
             }
             if !planes.contains(&plane) {
                 planes.push(plane);
@@ -350,13 +352,20 @@ impl<'a> List<'a> {
     }
 }
 
-/// The plane of a layer at the present step, as the first of those that lie in the same chunks.
-fn base_plane(a: &Ahead<'_>, layer: usize, level: usize, row: usize, col: usize) -> PlaneKey {
-    let mut plane = a.dataset.plane(&a.dataset.layers[layer], level, row, col, a.state.dims.step.get());
-    for (index, &chunk) in plane.index.iter_mut().zip(&a.dataset.image.levels[level].chunk) {
+/// The plane of a layer at the present step, as the first of those that lie in the same chunks. `None` for a label image whose samples
+/// do not lie where those of the image's level do: nothing is asked for ahead of those.
+fn base_plane(a: &Ahead<'_>, layer: usize, level: usize, row: usize, col: usize) -> Option<PlaneKey> {
+    let image = a.dataset.layer_image(&a.dataset.layers[layer]);
+    let own = image.level_for(level, &[row, col]);
+    let alike = |dim: usize| image.sample_axis(own, dim).is_none_or(|axis| axis == a.dataset.sample_axis(level, dim));
+    if !(0..a.dataset.ndim()).all(alike) {
+        return None;
+    }
+    let mut plane = image.plane(own, row, col, a.state.dims.step.get())?;
+    for (index, &chunk) in plane.index.iter_mut().zip(&image.info().levels[own].chunk) {
         *index -= *index % u32::try_from(chunk.max(1)).unwrap_or(u32::MAX);
     }
-    plane
+    Some(plane)
 }
 
 fn visible<'a>(a: &'a Ahead<'_>) -> impl Iterator<Item = usize> + 'a {

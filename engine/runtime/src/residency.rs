@@ -99,8 +99,8 @@ impl Residency {
     }
 
     /// Evicts every tile of other images.
-    pub fn retain_image(&mut self, device: &mut dyn RenderDevice, image: Option<ImageId>) {
-        let other = |plane: &&PlaneKey| Some(plane.image) != image;
+    pub fn retain_images(&mut self, device: &mut dyn RenderDevice, images: &[ImageId]) {
+        let other = |plane: &&PlaneKey| !images.contains(&plane.image);
         let planes: Vec<PlaneKey> = self.planes.keys().filter(other).copied().collect();
         for plane in planes {
             let tiles: Vec<(u32, u32)> = self.planes[&plane].keys().copied().collect();

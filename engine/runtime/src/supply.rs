@@ -70,12 +70,12 @@ impl Supply {
         self.left_over = false;
     }
 
-    /// Another image is shown from now on, or none.
-    pub(crate) fn adopt(&mut self, device: &mut dyn RenderDevice, image: Option<ImageId>) {
+    /// Other images are shown from now on, or none.
+    pub(crate) fn adopt(&mut self, device: &mut dyn RenderDevice, images: &[ImageId]) {
         self.demand = Demand::default();
         self.arrived.clear();
         self.lacking = 0;
-        self.residency.retain_image(device, image);
+        self.residency.retain_images(device, images);
     }
 
     /// A tick failed: what arrived may be lost, and what was asked for with it.

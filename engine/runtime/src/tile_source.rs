@@ -1,11 +1,11 @@
-//! Where tiles and bricks come from, as the render thread sees it: a loader bound to one image and one view.
+//! Where tiles and bricks come from, as the render thread sees it: a loader bound to one view, and to one image with its label images.
 
 use crate::image_slot::ImageSlot;
 use nc_core::data::{Brick, BrickKey, PlaneKey, SpareSamples, Tile, TileKey};
-use nc_store::{Arrival, LoaderHandle, Outlook, ViewId, Want, WarmReport};
+use nc_store::{Arrival, Image, LoaderHandle, Outlook, ViewId, Want, WarmReport};
 use std::sync::Arc;
 
-/// Tiles, bricks and overviews of one image. Nothing here waits for I/O or decode.
+/// Tiles, bricks and overviews of one dataset. Nothing here waits for I/O or decode.
 pub trait TileSource {
     /// The tile, if every chunk under it is decoded already; in memory of `spare`, if that has some.
     fn resident(&self, key: &TileKey, spare: &mut SpareSamples) -> Option<Tile>;
@@ -31,7 +31,8 @@ pub trait TileSource {
     fn take_arrivals(&self) -> Vec<Arrival>;
 }
 
-/// The loader, for one image and one view. Dropping it cancels what the view still wants and lets go of what is cached of the image.
+/// The loader, for one image with its label images and one view. Dropping it cancels what the view still wants and lets go of what is
+/// cached of the images.
 pub struct BoundLoader {
     loader: LoaderHandle,
     image: Arc<ImageSlot>,
@@ -49,19 +50,23 @@ impl BoundLoader {
 
 impl TileSource for BoundLoader {
     fn resident(&self, key: &TileKey, spare: &mut SpareSamples) -> Option<Tile> {
-        self.loader.resident_tile(&self.image.get(), key, spare)
+        self.loader.resident_tile(self.image.get().find(key.plane.image)?, key, spare)
     }
 
     fn resident_brick(&self, key: &BrickKey) -> Option<Brick> {
-        self.loader.resident_brick(&self.image.get(), key)
+        self.loader.resident_brick(self.image.get().find(key.volume.image)?, key)
     }
 
     fn want(&self, wants: &[Want]) {
-        self.loader.want(self.view, &[self.image.get()], wants);
+        let image = self.image.get();
+        let images: Vec<Image> = std::iter::once(&image).chain(image.labels()).cloned().collect();
+        self.loader.want(self.view, &images, wants);
     }
 
     fn request_overview(&self, plane: PlaneKey, max_edge: u32) {
-        self.loader.request_overview(self.view, &self.image.get(), plane, max_edge);
+        if let Some(image) = self.image.get().find(plane.image) {
+            self.loader.request_overview(self.view, image, plane, max_edge);
+        }
     }
 
     fn absent(&self) -> Option<String> {
@@ -84,6 +89,7 @@ impl TileSource for BoundLoader {
 impl Drop for BoundLoader {
     fn drop(&mut self) {
         self.loader.detach(self.view);
-        self.loader.forget(self.image.get().info.id);
+        let image = self.image.get();
+        std::iter::once(&image).chain(image.labels()).for_each(|image| self.loader.forget(image.info.id));
     }
 }

@@ -23,7 +23,7 @@ use crate::{viewport, volume};
 use nc_core::data::lod::{LevelDecision, LevelInputs, LevelPolicy, LevelReason};
 use nc_core::data::turntable::VolumePose;
 use nc_core::data::volume_lod::VolumeInputs;
-use nc_core::data::{Budgets, CanvasSize, FILTER_MARGIN, Footprint, LevelDecided, Rect, Roi, RoiInputs, RoiPolicy, SampleFormat};
+use nc_core::data::{Budgets, CanvasSize, FILTER_MARGIN, Footprint, LevelDecided, Rect, Roi, RoiInputs, RoiPolicy};
 use nc_core::exchange::CameraCommand;
 use nc_core::ledger::State;
 use nc_core::scene::Dataset;
@@ -419,7 +419,7 @@ fn plane_level(next: &mut Live, given: &Given<'_>, shown: Rect, toggled: bool) -
 
 /// Whether a plane of each level fits the budget of a slice (PROTOCOL §16.3) and what of it `shown` needs that of tiles.
 fn planes_that_fit(state: &State, dataset: &Dataset, shown: Rect, budgets: &Budgets) -> Vec<bool> {
-    let sample = SampleFormat::of(dataset.image.dtype).size();
+    let sample = dataset.sample_bytes();
     let (row, col) = state.plane_dims();
     let mut fits = viewport::levels_that_fit(state, dataset, shown, budgets.tile_bytes);
     for (level, fits) in fits.iter_mut().enumerate() {

@@ -7,9 +7,9 @@
 //! [`Class::Finer`]. Stand-ins that would cost more are taken where their chunks are decoded already.
 
 use crate::residency::Residency;
-use nc_core::data::{Coloring, FILTER_MARGIN, Footprint, Rect, SampleAxis, SampleFormat, TILE, TileKey, Transfer};
+use nc_core::data::{Coloring, FILTER_MARGIN, Footprint, Rect, SampleAxis, TILE, TileKey, Transfer};
 use nc_core::ledger::{LayerState, State};
-use nc_core::scene::Dataset;
+use nc_core::scene::{Dataset, LayerImage};
 use nc_gpu::api::{SliceLayer, SlicePass, SlicePlane};
 use nc_store::Class;
 use std::collections::HashSet;
@@ -66,15 +66,19 @@ pub fn plan(
     let mut presentable = true;
     let share = layer_share(state, residency.budget(), dataset);
     let mut cropped = false;
-    for (index, layer) in state.layers.iter().enumerate().filter(|(_, l)| l.controls.visible) {
-        let wanted = target(state, dataset, index, level, region, share);
+    let (row, col) = state.plane_dims();
+    for layer in state.layers.iter().filter(|layer| layer.controls.visible) {
+        let image = dataset.layer_image(&layer.spec);
+        let level = image.level_for(level, &[row, col]);
+        // Of a label image without a plane here nothing is drawn.
+        let Some(wanted) = target(state, &image, layer, level, (region, shown), share) else { continue };
         cropped |= wanted.cropped;
         let absent: Vec<TileKey> = wanted.tiles.iter().filter(|k| !residency.touch(k)).copied().collect();
         let mut planes = vec![wanted.plane];
         let mut anything = absent.len() < wanted.tiles.len();
         let mut class = Class::Visible;
         if let Some(hole) = hole(&wanted.plane, &absent, shown) {
-            let of = Hole { state, dataset, layer: index, level, rect: hole, share };
+            let of = Hole { state, image, level, rect: hole, share };
             let filled = fill(&of, &absent, residency);
             anything |= !filled.planes.is_empty();
             planes.extend(filled.planes);
@@ -95,8 +99,7 @@ pub fn plan(
 /// Where tiles of a layer's level are not resident.
 struct Hole<'a> {
     state: &'a State,
-    dataset: &'a Dataset,
-    layer: usize,
+    image: LayerImage<'a>,
     level: usize,
     rect: Rect,
     share: usize,
@@ -114,22 +117,22 @@ struct Filled {
 
 /// Finds what is resident of other levels, and what of them to ask for, in place of `absent` tiles.
 fn fill(hole: &Hole<'_>, absent: &[TileKey], residency: &mut Residency) -> Filled {
-    let Hole { state, dataset, layer, level, rect, share } = *hole;
+    let Hole { state, ref image, level, rect, share } = *hole;
     let (row, col) = state.plane_dims();
-    let coarsest = dataset.level_count() - 1;
+    let coarsest = image.level_count() - 1;
     let bridge = (level + STAND_IN).min(coarsest);
     let mut filled = Filled { planes: Vec::new(), covered: false, missing: Vec::new() };
     // Whether one that is at most two levels coarser shows all of it.
     let mut closely = false;
     let mut asked = Vec::new();
     for stand_in in stand_ins(level, coarsest) {
-        let key = dataset.plane(&dataset.layers[layer], stand_in, row, col, state.dims.step.get());
+        let Some(plane) = slice_plane(state, image, stand_in) else { continue };
+        let key = plane.key;
         let resident = residency.has_plane(&key);
         let asks = stand_in > level && (stand_in == bridge || stand_in == coarsest);
         if !resident && !asks {
             continue;
         }
-        let plane = SlicePlane { key, x: dataset.sample_axis(stand_in, col), y: dataset.sample_axis(stand_in, row) };
         // A pixel beside the hole may lack a tap in it, so a little more than the hole is to be covered.
         let tiles = Footprint::of(rect, plane.x, plane.y, FILTER_MARGIN + 1).tiles(share);
         let keys = tiles.into_iter().map(|(ty, tx)| TileKey { plane: key, ty, tx });
@@ -145,7 +148,7 @@ fn fill(hole: &Hole<'_>, absent: &[TileKey], residency: &mut Residency) -> Fille
     }
     let cost = |level: usize, tiles: &[TileKey]| {
         let at: Vec<(u32, u32)> = tiles.iter().map(|key| (key.ty, key.tx)).collect();
-        chunks_under(dataset, level, (row, col), &at)
+        chunks_under(image, level, (row, col), &at)
     };
     for (stand_in, lacking) in asked.into_iter().rev() {
         let settled = if stand_in == bridge { closely } else { filled.covered };
@@ -173,11 +176,11 @@ fn hole(plane: &SlicePlane, tiles: &[TileKey], shown: Rect) -> Option<Rect> {
 }
 
 /// How many chunks of a plane (of dims `row` and `col`) of the level lie under the box of these tiles.
-pub(crate) fn chunks_under(dataset: &Dataset, level: usize, (row, col): (usize, usize), tiles: &[(u32, u32)]) -> u64 {
+pub(crate) fn chunks_under(image: &LayerImage<'_>, level: usize, (row, col): (usize, usize), tiles: &[(u32, u32)]) -> u64 {
     let along = |dim: usize, at: fn(&(u32, u32)) -> u32| {
         let Some((first, last)) = tiles.iter().map(at).min().zip(tiles.iter().map(at).max()) else { return 0 };
-        let chunk = dataset.image.levels[level].chunk[dataset.dims[dim]].max(1);
-        let len = u64::from(dataset.sample_axis(level, dim).len);
+        let chunk = image.chunk_edge(level, dim);
+        let len = u64::from(image.sample_axis(level, dim).map_or(1, |axis| axis.len));
         let end = ((u64::from(last) + 1) * u64::from(TILE)).clamp(1, len.max(1));
         ((end - 1) / chunk).saturating_sub(u64::from(first) * u64::from(TILE) / chunk) + 1
     };
@@ -202,7 +205,7 @@ pub fn levels_that_fit(state: &State, dataset: &Dataset, shown: Rect, budget: u6
 
 /// How many tiles of this dataset the budget holds.
 fn tile_limit(budget: u64, dataset: &Dataset) -> usize {
-    let bytes = u64::from(TILE) * u64::from(TILE) * SampleFormat::of(dataset.image.dtype).size() as u64;
+    let bytes = u64::from(TILE) * u64::from(TILE) * dataset.sample_bytes() as u64;
     usize::try_from(budget / bytes).unwrap_or(usize::MAX).max(1)
 }
 
@@ -230,12 +233,28 @@ fn interleaved(lists: Vec<Vec<Missing>>) -> Vec<Missing> {
     out
 }
 
-fn target(state: &State, dataset: &Dataset, layer: usize, level: usize, region: Footprint, most: usize) -> Target {
+/// What of `image` at `level` the picture needs. `region`: what of the dataset's image is loaded, and what is shown.
+fn target(
+    state: &State,
+    image: &LayerImage<'_>,
+    layer: &LayerState,
+    level: usize,
+    (region, shown): (Footprint, Rect),
+    most: usize,
+) -> Option<Target> {
+    let plane = slice_plane(state, image, level)?;
+    // The region counts samples of the dataset's image.
+    let own = layer.spec.label_image.is_some();
+    let region = if own { Footprint::of(shown, plane.x, plane.y, FILTER_MARGIN + layer.controls.contour) } else { region };
+    let tiles = region.tiles(most).into_iter().map(|(ty, tx)| TileKey { plane: plane.key, ty, tx }).collect();
+    Some(Target { plane, tiles, cropped: region.tile_count() > most as u64 })
+}
+
+/// The plane of `image` at `level` that is shown; `None` if it has none here.
+fn slice_plane(state: &State, image: &LayerImage<'_>, level: usize) -> Option<SlicePlane> {
     let (row, col) = state.plane_dims();
-    let (x, y) = (dataset.sample_axis(level, col), dataset.sample_axis(level, row));
-    let key = dataset.plane(&dataset.layers[layer], level, row, col, state.dims.step.get());
-    let tiles = region.tiles(most).into_iter().map(|(ty, tx)| TileKey { plane: key, ty, tx }).collect();
-    Target { plane: SlicePlane { key, x, y }, tiles, cropped: region.tile_count() > most as u64 }
+    let key = image.plane(level, row, col, state.dims.step.get())?;
+    Some(SlicePlane { key, x: image.sample_axis(level, col)?, y: image.sample_axis(level, row)? })
 }
 
 fn slice_layer(layer: &LayerState, planes: Vec<SlicePlane>) -> SliceLayer {
@@ -243,14 +262,23 @@ fn slice_layer(layer: &LayerState, planes: Vec<SlicePlane>) -> SliceLayer {
     SliceLayer {
         planes,
         interpolation: c.interpolation,
-        coloring: Coloring::Scalar(Transfer {
+        coloring: coloring(layer),
+        contour: c.contour,
+        opacity: c.opacity as f32,
+        blending: c.blending,
+    }
+}
+
+/// How the samples of a layer become colours.
+pub(crate) fn coloring(layer: &LayerState) -> Coloring {
+    let c = &layer.controls;
+    match &layer.spec.labels {
+        Some(labels) => Coloring::Labels(labels.clone()),
+        None => Coloring::Scalar(Transfer {
             limits: (c.contrast_limits.0 as f32, c.contrast_limits.1 as f32),
             gamma: c.gamma as f32,
             table: c.colormap.clone(),
         }),
-        contour: 0,
-        opacity: c.opacity as f32,
-        blending: c.blending,
     }
 }
 

@@ -1,10 +1,11 @@
 //! The 3D planner: which volumes the layers are made of, what a volume pass is made of, and which levels a budget allows. Pure.
 
 use crate::governor::{Quality, Scene};
+use crate::viewport::coloring;
 use nc_core::data::turntable::{self, VolumePose};
-use nc_core::data::{Budgets, Coloring, MAX_AXES, SampleFormat, Transfer, VolumeKey};
+use nc_core::data::{Budgets, VolumeKey};
 use nc_core::ledger::{LayerState, State};
-use nc_core::scene::{AxisKind, Dataset, Depiction, LayerSpec};
+use nc_core::scene::{AxisKind, Dataset, Depiction};
 use nc_gpu::api::{Slab, VolumeLayer, VolumePass, VolumeView};
 
 /// The longest step along a ray, voxels.
@@ -50,17 +51,16 @@ impl LayerVolumes {
 pub fn volumes(state: &State, dataset: &Dataset, step: &[u64]) -> Vec<LayerVolumes> {
     let &[z, y, x] = dims(state) else { return Vec::new() };
     let shown = [z, y, x];
-    let of_level = |spec: &LayerSpec, level: usize| LevelVolume {
-        key: key(dataset, spec, shown, step, level),
-        shape: shown.map(|dim| dataset.sample_axis(level, dim).len),
+    // Labels have a level for each of the image's; where they have no volume there is nothing to draw of them.
+    let of_level = |layer: &LayerState, level: usize| {
+        let image = dataset.layer_image(&layer.spec);
+        let own = image.level_for(level, &shown);
+        let [z, y, x] = shown.map(|dim| Some(image.sample_axis(own, dim)?.len));
+        Some(LevelVolume { key: image.volume(own, shown, step)?, shape: [z?, y?, x?] })
     };
-    let visible = state.layers.iter().zip(&dataset.layers).enumerate().filter(|(_, (layer, _))| layer.controls.visible);
-    visible
-        .map(|(layer, (_, spec))| LayerVolumes {
-            layer,
-            levels: (0..dataset.level_count()).map(|level| of_level(spec, level)).collect(),
-        })
-        .collect()
+    let levels = |layer: &LayerState| (0..dataset.level_count()).map(|level| of_level(layer, level)).collect::<Option<Vec<_>>>();
+    let visible = state.layers.iter().enumerate().filter(|(_, layer)| layer.controls.visible);
+    visible.filter_map(|(index, layer)| Some(LayerVolumes { layer: index, levels: levels(layer)? })).collect()
 }
 
 /// The picture of `dataset` from `pose`: of each of `layers` the level that `drawn` says, if one; the outline if there is none of any.
@@ -77,8 +77,9 @@ pub fn pass(
     let shown = [z, y, x];
     let outline = !drawn.is_empty() && drawn.iter().all(Option::is_none);
     let there = layers.iter().zip(drawn).filter_map(|(volumes, level)| Some((volumes.layer, volumes.levels[(*level)?])));
-    let layers =
-        there.map(|(layer, volume)| volume_layer(&state.layers[layer], volume, dataset, shown, quality.ray_step)).collect();
+    let layers = there
+        .filter_map(|(layer, volume)| volume_layer(&state.layers[layer], volume, dataset, shown, quality.ray_step))
+        .collect();
     let turntable::Frame { eye, right, up, forward } = turntable::frame(pose);
     let extent = pose.extent(state.canvas);
     let view = VolumeView { eye, right, up, forward, distance: pose.distance, fov: pose.fov, extent };
@@ -105,7 +106,7 @@ pub fn next_dim(state: &State, dataset: &Dataset) -> Option<usize> {
 /// Whether the samples of each level, of all visible layers together, fit (PROTOCOL §16.3).
 pub fn levels_that_fit(state: &State, dataset: &Dataset, budgets: &Budgets) -> Vec<bool> {
     let visible = state.layers.iter().filter(|l| l.controls.visible).count().max(1) as u64;
-    let sample = SampleFormat::of(dataset.image.dtype).size();
+    let sample = dataset.sample_bytes();
     let shown = |level: usize| {
         let shape = dataset.level_shape(level);
         dims(state).iter().map(|&dim| shape[dim]).collect::<Vec<u64>>()
@@ -126,30 +127,23 @@ pub fn voxels(state: &State, dataset: &Dataset) -> Vec<[f64; 3]> {
     (0..dataset.level_count()).map(edges).collect()
 }
 
-fn key(dataset: &Dataset, layer: &LayerSpec, shown: [usize; 3], step: &[u64], level: usize) -> VolumeKey {
-    let mut index = [0u32; MAX_AXES];
-    for (dim, &step) in step.iter().enumerate().filter(|(dim, _)| !shown.contains(dim)) {
-        index[dataset.dims[dim]] = dataset.index_at_level(dim, step, level) as u32;
-    }
-    if let (Some(axis), Some(channel)) = (dataset.image.channel_axis(), layer.channel) {
-        index[axis] = channel as u32;
-    }
-    VolumeKey { image: dataset.image.id, level: level as u8, axes: shown.map(|dim| dataset.dims[dim] as u8), index }
-}
-
-fn volume_layer(layer: &LayerState, volume: LevelVolume, dataset: &Dataset, shown: [usize; 3], ray_step: u32) -> VolumeLayer {
+fn volume_layer(
+    layer: &LayerState,
+    volume: LevelVolume,
+    dataset: &Dataset,
+    shown: [usize; 3],
+    ray_step: u32,
+) -> Option<VolumeLayer> {
     let c = &layer.controls;
     let LevelVolume { key, shape } = volume;
+    let image = dataset.layer_image(&layer.spec);
+    let [z, y, x] = shown.map(|dim| image.sample_axis(usize::from(key.level), dim));
     let asked = c.sample_step as f32;
-    VolumeLayer {
-        axes: shown.map(|dim| dataset.sample_axis(usize::from(key.level), dim)),
+    Some(VolumeLayer {
+        axes: [z?, y?, x?],
         key,
         interpolation: c.interpolation,
-        coloring: Coloring::Scalar(Transfer {
-            limits: (c.contrast_limits.0 as f32, c.contrast_limits.1 as f32),
-            gamma: c.gamma as f32,
-            table: c.colormap.clone(),
-        }),
+        coloring: coloring(layer),
         // The middle slice along z: no control says where a plane lies.
         slab: (c.depiction == Depiction::Plane).then(|| Slab {
             position: shape.map(|n| (f64::from(n) - 1.0) / 2.0),
@@ -162,5 +156,5 @@ fn volume_layer(layer: &LayerState, volume: LevelVolume, dataset: &Dataset, show
         attenuation: c.attenuation as f32,
         iso_threshold: c.iso_threshold as f32,
         sample_step: (asked * ray_step as f32).min(asked.max(LONGEST_STEP)),
-    }
+    })
 }

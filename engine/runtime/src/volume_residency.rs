@@ -1,6 +1,6 @@
 //! Which volumes the device holds: the least recently used go first, whole, when the byte budget is met.
 
-use nc_core::data::{BRICK, Brick, BrickKey, ImageId, SampleFormat, VolumeKey};
+use nc_core::data::{BRICK, Brick, BrickKey, SampleFormat, VolumeKey};
 use nc_gpu::api::{DeviceError, RenderDevice};
 use std::collections::{HashMap, HashSet};
 
@@ -115,14 +115,9 @@ impl VolumeResidency {
         self.shown.contains(key)
     }
 
-    /// Evicts the volumes of other images, and those that are not of the shape that `shape` says.
-    pub fn retain(
-        &mut self,
-        device: &mut dyn RenderDevice,
-        image: Option<ImageId>,
-        shape: impl Fn(&VolumeKey) -> Option<[u32; 3]>,
-    ) {
-        let other = |(key, held): &(&VolumeKey, &Held)| Some(key.image) != image || shape(key) != Some(held.shape);
+    /// Evicts the volumes that are not of the shape that `shape` says.
+    pub fn retain(&mut self, device: &mut dyn RenderDevice, shape: impl Fn(&VolumeKey) -> Option<[u32; 3]>) {
+        let other = |(key, held): &(&VolumeKey, &Held)| shape(key) != Some(held.shape);
         let gone: Vec<VolumeKey> = self.volumes.iter().filter(other).map(|(key, _)| *key).collect();
         gone.iter().for_each(|key| self.evict(device, key));
         self.shown.retain(|key| !gone.contains(key));

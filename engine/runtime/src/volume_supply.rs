@@ -9,7 +9,7 @@ use crate::tile_source::TileSource;
 use crate::volume::LayerVolumes;
 use crate::volume_residency::VolumeResidency;
 use nc_core::data::{BRICK, Brick, BrickKey, VolumeKey};
-use nc_core::scene::ImageInfo;
+use nc_core::scene::Dataset;
 use nc_gpu::api::{DeviceError, RenderDevice};
 use nc_store::{Class, Goal, Piece, Want};
 use std::collections::{HashSet, VecDeque};
@@ -63,16 +63,16 @@ impl VolumeSupply {
         self.left_over = false;
     }
 
-    /// Another image is shown from now on, or none.
-    pub(crate) fn adopt(&mut self, device: &mut dyn RenderDevice, image: Option<&ImageInfo>) {
+    /// Another dataset is shown from now on, or none.
+    pub(crate) fn adopt(&mut self, device: &mut dyn RenderDevice, dataset: Option<&Dataset>) {
         self.arrived.clear();
         self.lacking = 0;
-        self.retain(device, image);
+        self.retain(device, dataset);
     }
 
-    /// Evicts what is not of `image` as it is now.
-    pub(crate) fn retain(&mut self, device: &mut dyn RenderDevice, image: Option<&ImageInfo>) {
-        self.residency.retain(device, image.map(|image| image.id), |key| shape(image?, key));
+    /// Evicts what is not of `dataset` as it is now.
+    pub(crate) fn retain(&mut self, device: &mut dyn RenderDevice, dataset: Option<&Dataset>) {
+        self.residency.retain(device, |key| shape(dataset?, key));
     }
 
     /// A tick failed: what arrived may be lost.
@@ -110,8 +110,8 @@ impl VolumeSupply {
         self.arrived.push_back(Arrived { key, brick, mended });
     }
 
-    /// Hands over what arrived and fits `image`, up to [`ARRIVAL_BYTES`]; whether something of it is in the picture.
-    pub(crate) fn upload_arrived(&mut self, device: &mut dyn RenderDevice, image: &ImageInfo) -> Result<bool, DeviceError> {
+    /// Hands over what arrived and fits `dataset`, up to [`ARRIVAL_BYTES`]; whether something of it is in the picture.
+    pub(crate) fn upload_arrived(&mut self, device: &mut dyn RenderDevice, dataset: &Dataset) -> Result<bool, DeviceError> {
         let mut seen = false;
         while self.uploaded < ARRIVAL_BYTES
             && let Some(Arrived { key, brick, mended }) = self.arrived.pop_front()
@@ -121,7 +121,7 @@ impl VolumeSupply {
                 continue;
             }
             seen |= self.residency.shows(&key.volume);
-            self.upload(device, image, key, &brick)?;
+            self.upload(device, dataset, key, &brick)?;
         }
         Ok(seen)
     }
@@ -129,12 +129,12 @@ impl VolumeSupply {
     fn upload(
         &mut self,
         device: &mut dyn RenderDevice,
-        image: &ImageInfo,
+        dataset: &Dataset,
         key: BrickKey,
         brick: &Brick,
     ) -> Result<(), DeviceError> {
-        let Some(shape) = shape(image, &key.volume).filter(|shape| key.size(*shape) == Some(brick.size())) else {
-            // Of the image before it grew.
+        let Some(shape) = shape(dataset, &key.volume).filter(|shape| key.size(*shape) == Some(brick.size())) else {
+            // Of the dataset before it grew.
             return Ok(());
         };
         self.uploaded += brick.samples().bytes();
@@ -147,7 +147,7 @@ impl VolumeSupply {
         &mut self,
         layers: &[LayerVolumes],
         target: usize,
-        image: &ImageInfo,
+        dataset: &Dataset,
         demand: &Demand,
         source: &dyn TileSource,
         device: &mut dyn RenderDevice,
@@ -157,11 +157,11 @@ impl VolumeSupply {
             layer.levels.iter().skip(target).for_each(|level| self.residency.touch(&level.key));
         }
         for layer in layers {
-            self.upload_decoded(layer, target, image, demand, source, device)?;
+            self.upload_decoded(layer, target, dataset, demand, source, device)?;
         }
         for layer in layers {
             if self.drawable(layer, target).is_none() {
-                self.upload_decoded(layer, layer.coarsest(), image, demand, source, device)?;
+                self.upload_decoded(layer, layer.coarsest(), dataset, demand, source, device)?;
             }
         }
         let needed = |key: &BrickKey| layers.iter().any(|layer| layer.levels.iter().skip(target).any(|l| l.key == key.volume));
@@ -181,7 +181,7 @@ impl VolumeSupply {
         &mut self,
         layer: &LayerVolumes,
         level: usize,
-        image: &ImageInfo,
+        dataset: &Dataset,
         demand: &Demand,
         source: &dyn TileSource,
         device: &mut dyn RenderDevice,
@@ -193,7 +193,7 @@ impl VolumeSupply {
             let elsewhere = demand.makes(&Piece::Brick(key)) || self.arrived.iter().any(|arrived| arrived.key == key);
             if !elsewhere && self.tried.insert(key) {
                 match source.resident_brick(&key) {
-                    Some(brick) => self.upload(device, image, key, &brick)?,
+                    Some(brick) => self.upload(device, dataset, key, &brick)?,
                     // Those beyond are hardly more likely to be, and looking costs.
                     None if self.tried.len() > MOST_WANTS => break,
                     None => {}
@@ -263,9 +263,10 @@ fn in_turn(lists: Vec<Vec<(BrickKey, Class)>>) -> Vec<(BrickKey, Class)> {
     (0..longest).flat_map(|n| lists.iter().filter_map(move |list| list.get(n).copied())).collect()
 }
 
-/// Samples of a volume of `image` along its axes.
-pub(crate) fn shape(image: &ImageInfo, key: &VolumeKey) -> Option<[u32; 3]> {
-    let level = image.levels.get(usize::from(key.level)).filter(|_| image.id == key.image)?;
+/// Samples of a volume of one of the images of `dataset` along its axes.
+pub(crate) fn shape(dataset: &Dataset, key: &VolumeKey) -> Option<[u32; 3]> {
+    let image = dataset.images().find(|image| image.id == key.image)?;
+    let level = image.levels.get(usize::from(key.level))?;
     let side = |axis: u8| Some(u32::try_from(*level.shape.get(usize::from(axis))?).unwrap_or(u32::MAX));
     Some([side(key.axes[0])?, side(key.axes[1])?, side(key.axes[2])?])
 }

@@ -1,6 +1,5 @@
 //! Elements as they were read, in the format that devices draw.
 
-use nc_core::data::labels::{key_of, key_of_unsigned};
 use nc_core::data::{DType, SampleFormat, Samples};
 
 /// Samples from elements of `dtype` in native byte order, as [`crate::RegionReader`] gives them; bytes beyond the last whole element are
@@ -8,7 +7,7 @@ use nc_core::data::{DType, SampleFormat, Samples};
 pub fn samples(dtype: DType, elements: &[u8]) -> Samples {
     match SampleFormat::of(dtype) {
         SampleFormat::U8 => Samples::U8(elements.into()),
-        SampleFormat::U16 => Samples::U16(each(elements, u16::from_ne_bytes)),
+        SampleFormat::U16 => Samples::U16(elements.as_chunks().0.iter().map(|element| u16::from_ne_bytes(*element)).collect()),
         SampleFormat::F32 => Samples::F32(crate::gather::as_f32(dtype, elements).into()),
     }
 }
@@ -17,24 +16,15 @@ pub fn samples(dtype: DType, elements: &[u8]) -> Samples {
 pub fn label_keys(dtype: DType, elements: &[u8]) -> Option<Samples> {
     Some(match dtype {
         DType::Bool | DType::U8 | DType::U16 => samples(dtype, elements),
-        DType::I8 => Samples::U16(each(elements, |b| key_of(i8::from_ne_bytes(b).into()))),
-        DType::I16 => Samples::U16(each(elements, |b| key_of(i16::from_ne_bytes(b).into()))),
-        DType::U32 => Samples::U16(each(elements, |b| key_of(u32::from_ne_bytes(b).into()))),
-        DType::I32 => Samples::U16(each(elements, |b| key_of(i32::from_ne_bytes(b).into()))),
-        DType::U64 => Samples::U16(each(elements, |b| key_of_unsigned(u64::from_ne_bytes(b)))),
-        DType::I64 => Samples::U16(each(elements, |b| key_of(i64::from_ne_bytes(b)))),
         DType::F16 | DType::F32 | DType::F64 => return None,
+        _ => Samples::U16(crate::gather::as_keys(dtype, elements).into()),
     })
-}
-
-/// Elements are taken as arrays of bytes, so they need no alignment.
-fn each<const SIZE: usize, T>(elements: &[u8], convert: impl Fn([u8; SIZE]) -> T) -> std::sync::Arc<[T]> {
-    elements.as_chunks().0.iter().map(|element| convert(*element)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nc_core::data::labels::key_of;
 
     #[test]
     fn elements_keep_their_value() {

@@ -3,6 +3,7 @@
 //! Pure geometry and copying; must never know of queues, caches or files.
 
 use crate::image::{Chunk, ChunkData, Image};
+use nc_core::data::labels::{key_of, key_of_unsigned};
 use nc_core::data::{BRICK, BrickKey, DType, ImageId, MAX_AXES, PlaneKey, SampleFormat, Samples, TILE, TileKey, VolumeKey};
 use nc_core::scene::{ImageInfo, LevelInfo};
 use std::ops::Range;
@@ -164,10 +165,11 @@ impl Window {
     }
 
     /// A picture of the window in the device format, of nothing but `value`.
-    pub(crate) fn blank(&self, dtype: DType, value: f64) -> Samples {
+    pub(crate) fn blank(&self, info: &ImageInfo, value: f64) -> Samples {
         let n = self.count();
+        let value = if has_folded_ids(info) { f64::from(key_of(value as i64)) } else { value };
         // Collecting a repeat allocates the shared slice once, at its final place.
-        match SampleFormat::of(dtype) {
+        match info.sample_format() {
             SampleFormat::U8 => Samples::U8(std::iter::repeat_n(value as u8, n).collect()),
             SampleFormat::U16 => Samples::U16(std::iter::repeat_n(value as u16, n).collect()),
             SampleFormat::F32 => Samples::F32(std::iter::repeat_n(value as f32, n).collect()),
@@ -200,12 +202,12 @@ impl Window {
         let patch = Patch { base, height: self.height() as usize, width: self.width() as usize, layers, rows, cols };
         let samples = match &chunk.data {
             ChunkData::Samples(samples) => samples,
-            ChunkData::Uniform { element, .. } => return patch.fill(info.dtype, element, picture),
+            ChunkData::Uniform { element, .. } => return patch.fill(info, element, picture),
         };
         match picture {
             Samples::U8(to) => patch.copy(samples, Arc::make_mut(to), |[b]: [u8; 1]| b),
-            Samples::U16(to) => patch.copy(samples, Arc::make_mut(to), u16::from_ne_bytes),
-            Samples::F32(to) => patch.copy_as_f32(info.dtype, samples, Arc::make_mut(to)),
+            Samples::U16(to) => patch.copy_as_u16(info, samples, Arc::make_mut(to)),
+            Samples::F32(to) => patch.copy_numbers(info, samples, Arc::make_mut(to)),
         }
     }
 }
@@ -216,6 +218,19 @@ pub(crate) fn as_f32(dtype: DType, elements: &[u8]) -> Vec<f32> {
     let mut out = vec![0.0; count];
     Patch::line(count).copy_as_f32(dtype, elements, &mut out);
     out
+}
+
+/// Ids of `dtype`, one after the other, as keys.
+pub(crate) fn as_keys(dtype: DType, elements: &[u8]) -> Vec<u16> {
+    let count = elements.len() / dtype.size();
+    let mut out = vec![0; count];
+    Patch::line(count).copy_keys(dtype, elements, &mut out, |key| key);
+    out
+}
+
+/// Whether samples are ids that are drawn by another number, their key.
+fn has_folded_ids(info: &ImageInfo) -> bool {
+    info.is_labels && SampleFormat::of(info.dtype) == SampleFormat::F32
 }
 
 /// Rows and columns of a plane (the lengths of its two axes).
@@ -255,13 +270,18 @@ impl Patch {
     }
 
     /// Puts one element everywhere.
-    fn fill(&self, dtype: DType, element: &[u8; 8], picture: &mut Samples) {
+    fn fill(&self, info: &ImageInfo, element: &[u8; 8], picture: &mut Samples) {
+        let one = Self::line(1);
         match picture {
             Samples::U8(to) => self.put(Arc::make_mut(to), element[0]),
-            Samples::U16(to) => self.put(Arc::make_mut(to), u16::from_ne_bytes([element[0], element[1]])),
+            Samples::U16(to) => {
+                let mut value = [0];
+                one.copy_as_u16(info, element, &mut value);
+                self.put(Arc::make_mut(to), value[0]);
+            }
             Samples::F32(to) => {
                 let mut value = [0.0];
-                Self::line(1).copy_as_f32(dtype, element, &mut value);
+                one.copy_numbers(info, element, &mut value);
                 self.put(Arc::make_mut(to), value[0]);
             }
         }
@@ -272,6 +292,24 @@ impl Patch {
             for row in self.rows.at.clone() {
                 to[(layer * self.height + row) * self.width..][self.cols.at.clone()].fill(value);
             }
+        }
+    }
+
+    /// Of ids of more than 16 bits their keys; anything else has 16 bits.
+    fn copy_as_u16(&self, info: &ImageInfo, from: &[u8], to: &mut [u16]) {
+        if has_folded_ids(info) {
+            self.copy_keys(info.dtype, from, to, |key| key)
+        } else {
+            self.copy(from, to, u16::from_ne_bytes)
+        }
+    }
+
+    /// Of ids of more than 16 bits their keys.
+    fn copy_numbers(&self, info: &ImageInfo, from: &[u8], to: &mut [f32]) {
+        if has_folded_ids(info) {
+            self.copy_keys(info.dtype, from, to, f32::from)
+        } else {
+            self.copy_as_f32(info.dtype, from, to)
         }
     }
 
@@ -288,6 +326,23 @@ impl Patch {
             DType::U64 => self.copy(from, to, |b| u64::from_ne_bytes(b) as f32),
             DType::I64 => self.copy(from, to, |b| i64::from_ne_bytes(b) as f32),
             DType::F64 => self.copy(from, to, |b| f64::from_ne_bytes(b) as f32),
+        }
+    }
+
+    /// The keys of ids; what is no whole number loses its fraction.
+    fn copy_keys<T: Copy>(&self, dtype: DType, from: &[u8], to: &mut [T], convert: impl Fn(u16) -> T) {
+        match dtype {
+            DType::Bool | DType::U8 => self.copy(from, to, |[b]: [u8; 1]| convert(u16::from(b))),
+            DType::I8 => self.copy(from, to, |b| convert(key_of(i8::from_ne_bytes(b).into()))),
+            DType::U16 => self.copy(from, to, |b| convert(u16::from_ne_bytes(b))),
+            DType::I16 => self.copy(from, to, |b| convert(key_of(i16::from_ne_bytes(b).into()))),
+            DType::F16 => self.copy(from, to, |b| convert(key_of(half::f16::from_ne_bytes(b).to_f32() as i64))),
+            DType::U32 => self.copy(from, to, |b| convert(key_of_unsigned(u32::from_ne_bytes(b).into()))),
+            DType::I32 => self.copy(from, to, |b| convert(key_of(i32::from_ne_bytes(b).into()))),
+            DType::F32 => self.copy(from, to, |b| convert(key_of(f32::from_ne_bytes(b) as i64))),
+            DType::U64 => self.copy(from, to, |b| convert(key_of_unsigned(u64::from_ne_bytes(b)))),
+            DType::I64 => self.copy(from, to, |b| convert(key_of(i64::from_ne_bytes(b)))),
+            DType::F64 => self.copy(from, to, |b| convert(key_of(f64::from_ne_bytes(b) as i64))),
         }
     }
 

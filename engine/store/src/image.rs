@@ -337,6 +337,8 @@ pub struct Image {
     fill_values: Arc<[f64]>,
     watched: bool,
     reopen: Option<Arc<Reopen>>,
+    /// Its label images, in the order of the file.
+    labels: Arc<[Image]>,
 }
 
 /// Opens an image once more, by the same id.
@@ -346,13 +348,30 @@ impl Image {
     /// An image whose chunks come from `source`; `info` must describe what it hands out.
     pub fn from_source(info: Arc<ImageInfo>, source: Arc<dyn ChunkSource>) -> Self {
         let fill_values = (0..info.levels.len()).map(|level| source.fill_value(level)).collect();
-        Self { info, source, fill_values, watched: false, reopen: None }
+        Self { info, source, fill_values, watched: false, reopen: None, labels: Arc::default() }
     }
 
     /// The same image, of which it is said that it may grow while it is shown: a chunk that is not stored may come yet, so it is tried
     /// again and never kept.
     pub fn watched(self) -> Self {
-        Self { watched: true, ..self }
+        let labels = self.labels.iter().cloned().map(Self::watched).collect();
+        Self { watched: true, labels, ..self }
+    }
+
+    /// This image with these label images, in the place of any.
+    #[must_use]
+    pub fn with_labels(self, labels: Vec<Self>) -> Self {
+        Self { labels: labels.into(), ..self }
+    }
+
+    /// The label images that were opened with it, in the order of the file.
+    pub fn labels(&self) -> &[Self] {
+        &self.labels
+    }
+
+    /// The one of it and its label images that has the id.
+    pub fn find(&self, id: ImageId) -> Option<&Self> {
+        std::iter::once(self).chain(self.labels.iter()).find(|image| image.info.id == id)
     }
 
     /// Whether it may grow while it is shown.
@@ -377,7 +396,8 @@ impl Image {
     /// When it cannot be opened just now.
     pub fn refresh(&self) -> Result<Self, OpenError> {
         let Some(reopen) = &self.reopen else { return Ok(self.clone()) };
-        Ok(Self { watched: self.watched, ..reopen()? })
+        let read = reopen()?;
+        Ok(if self.watched { read.watched() } else { read })
     }
 
     /// The same chunks by another description, which must not name more of them.

@@ -34,7 +34,7 @@ pub use loader::{
     Arrival, Class, ClassLoad, Clock, Edge, Fault, Goal, Loader, LoaderConfig, LoaderHandle, LoaderStats, Outlook, Overview,
     Piece, ViewId, Want, WarmReport,
 };
-pub use opening::{open, open_at};
+pub use opening::{open, open_at, open_with_labels};
 pub use pattern::Pattern;
 pub use region::{RegionReader, RegionReport};
 pub use scratch::Scratch;

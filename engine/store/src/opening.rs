@@ -20,9 +20,20 @@ pub fn open(location: &str, id: ImageId) -> Result<Image, OpenError> {
 /// # Errors
 /// As [`open`].
 pub fn open_at(spot: &Spot, id: ImageId) -> Result<Image, OpenError> {
-    let image = zarr::open(spot.place.clone(), spot.key.clone(), spot.pick.as_deref(), id)?;
+    let image = zarr::open(spot.place.clone(), spot.key.clone(), spot.pick.as_deref(), id, false)?;
     let again = spot.clone();
     Ok(image.reopening(move || open_at(&again, id)))
+}
+
+/// As [`open_at`], with the image's label images ([`Image::labels`]) as far as they open: what does not is a warning of the image. The
+/// image takes [`ImageId::SPAN`] ids from `id` on. Where metadata are far, two round trips more if there are any.
+///
+/// # Errors
+/// As [`open`], of the image itself.
+pub fn open_with_labels(spot: &Spot, id: ImageId) -> Result<Image, OpenError> {
+    let image = zarr::open(spot.place.clone(), spot.key.clone(), spot.pick.as_deref(), id, true)?;
+    let again = spot.clone();
+    Ok(image.reopening(move || open_with_labels(&again, id)))
 }
 
 /// Tells what lies at `location`, without any options of places. Reads metadata only.

@@ -328,17 +328,19 @@ fn reference(image: &Image, view: &AppliedView) -> CapturedFrame {
     }
     let (row, col) = view.plane_dims();
     let shown = view.plane.rect.expanded_to(view.canvas);
-    let (x, y) = (dataset.sample_axis(view.level, col), dataset.sample_axis(view.level, row));
     let mut device = CpuDevice::new(view.canvas, CpuOptions { simd: false, threads: 1 });
     let mut layers = Vec::new();
     for layer in view.layers.iter().filter(|layer| layer.controls.visible) {
-        let key = dataset.plane(&layer.spec, view.level, row, col, &view.step);
+        let own = dataset.layer_image(&layer.spec);
+        let level = own.level_for(view.level, &[row, col]);
+        let Some(key) = own.plane(level, row, col, &view.step) else { continue };
+        let [x, y] = [col, row].map(|dim| own.sample_axis(level, dim).unwrap());
         let tiles = Footprint::of(shown, x, y, FILTER_MARGIN).tiles(usize::MAX).into_iter().map(|(ty, tx)| TileKey {
             plane: key,
             ty,
             tx,
         });
-        load(image, &tiles.map(Goal::Tile).collect::<Vec<_>>(), &mut device);
+        load(image.find(key.image).unwrap(), &tiles.map(Goal::Tile).collect::<Vec<_>>(), &mut device);
         layers.push(slice_layer(layer, SlicePlane { key, x, y }));
     }
     device.draw_slice(&SlicePass { canvas: view.canvas, view: shown, layers }).unwrap();
@@ -380,8 +382,11 @@ fn slice_layer(layer: &LayerView, plane: SlicePlane) -> SliceLayer {
     SliceLayer {
         planes: vec![plane],
         interpolation: c.interpolation,
-        coloring: Coloring::Scalar(Transfer { limits, gamma: c.gamma as f32, table: c.colormap.clone() }),
-        contour: 0,
+        coloring: match &layer.spec.labels {
+            Some(labels) => Coloring::Labels(labels.clone()),
+            None => Coloring::Scalar(Transfer { limits, gamma: c.gamma as f32, table: c.colormap.clone() }),
+        },
+        contour: c.contour,
         opacity: c.opacity as f32,
         blending: c.blending,
     }

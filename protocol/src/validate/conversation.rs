@@ -131,6 +131,10 @@ impl Conversation {
             Body::XTelemetry(_) => self.extension(Kind::XTelemetry)?,
             Body::XLevel(_) => self.extension(Kind::XLevel)?,
             Body::XRole(_) => self.extension(Kind::XRole)?,
+            Body::XLabels(_) => {
+                self.epoch()?;
+                self.extension(Kind::XLabels)?;
+            }
             Body::Goodbye(_) => self.ended = true,
             _ => {}
         }

@@ -46,6 +46,7 @@ pub(super) fn check(frame: &ServerFrame, dialect: Dialect) -> Result<(), Violati
         }
         Body::XTelemetry(telemetry) => extension::telemetry(telemetry),
         Body::XLevel(report) => extension::level(report),
+        Body::XLabels(labels) => ensure(!labels.layer_id.is_empty(), "layer_id", "must not be empty"),
         Body::Reject(_) | Body::Heartbeat(_) | Body::Goodbye(_) | Body::SceneLevel(_) | Body::Reply(_) | Body::XRole(_) => Ok(()),
     }
 }

@@ -91,6 +91,10 @@ const FROM_SERVER: &[(Kind, &str)] = &[
         r#"{"type":"x.level","version":2,"session":"5c26","timestamp":1.0,"payload":{"at":1.0,"from":1,"to":0,"desired":0,"reason":"finer","downgraded":false,"restored":false,"oversampling":[1.0,0.5],"fits":[true,true],"zoom_hint":0.9,"since_switch_ms":1500.0,"ndisplay":2,"target":0,"budgets":{"slice_bytes":1000000,"tile_bytes":268435456,"volume_bytes":3221225472,"volume_voxels":805306368,"texture_edge":16384},"thresholds":{"fine":1.05,"in":1.05,"out":1.35,"hysteresis":0.0,"cooldown_ms":150.0},"canvas":[640,480],"rect":[0.0,0.0,320.0,240.0],"roi":[0,324,0,244],"signature":[0,3,0,5]}}"#,
     ),
     (Kind::XRole, r#"{"type":"x.role","version":2,"session":"5c26","timestamp":1.0,"payload":{"role":"driver"}}"#),
+    (
+        Kind::XLabels,
+        r#"{"type":"x.labels","version":2,"session":"5c26","timestamp":1.0,"payload":{"layer_id":"layer-1","contour":2}}"#,
+    ),
 ];
 
 /// The scene of the specification, with a thumbnail of one pixel.
@@ -165,6 +169,7 @@ fn of_servers() {
             Body::XTelemetry(_) => Kind::XTelemetry,
             Body::XLevel(_) => Kind::XLevel,
             Body::XRole(_) => Kind::XRole,
+            Body::XLabels(_) => Kind::XLabels,
         };
         assert_eq!(right, kind);
         assert_eq!(validate::outgoing(text), Ok(()), "{text}");

@@ -1,7 +1,7 @@
 //! Snapshots of frames as we write them, with fixed names and times: a change of the wire shows here.
 
 use nc_protocol::command::{CommandError, ErrorStatus, Reply, ReplyStatus};
-use nc_protocol::extension::{Feedback, LevelReason, LevelReport, Role, RoleName, TELEMETRY};
+use nc_protocol::extension::{Feedback, Labels, LevelReason, LevelReport, Role, RoleName, TELEMETRY};
 use nc_protocol::handshake::{Reject, RejectCode, ResumeState, SessionInfo, Toggle, Welcome};
 use nc_protocol::liveness::{Empty, Goodbye};
 use nc_protocol::notify::{
@@ -157,6 +157,7 @@ fn extensions() {
     insta::assert_snapshot!(frame(head(Kind::XRole).session("s"), &Role { role: RoleName::Observer }));
     let feedback = Feedback { painted_seq: Some(7), decode_queue: 0 };
     insta::assert_snapshot!(head(Kind::XFeedback).session("s").frame(&feedback).unwrap());
+    insta::assert_snapshot!(frame(head(Kind::XLabels).session("s"), &Labels { layer_id: "layer-2".into(), contour: 1 }));
 }
 
 #[test]

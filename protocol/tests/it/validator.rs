@@ -130,6 +130,8 @@ fn every_rule_is_enforced() {
         (Kind::XLevel, "/payload/roi", json!([5, 5, 0, 244])),
         (Kind::XLevel, "/payload/signature", json!([3, 0, 0, 5])),
         (Kind::XRole, "/payload/role", json!("king")),
+        (Kind::XLabels, "/payload/layer_id", json!("")),
+        (Kind::XLabels, "/payload/contour", json!(-1)),
     ];
     for (kind, at, value) in broken {
         let frame = with(kind, at, value.clone());

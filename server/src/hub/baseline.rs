@@ -17,6 +17,8 @@ use std::sync::Arc;
 pub(super) struct Baseline {
     pub(super) scene: Arc<Notice>,
     pub(super) dims: Arc<Notice>,
+    /// Which layers are of labels, for who asked.
+    pub(super) labels: Vec<Arc<Notice>>,
     /// All controls of each layer.
     pub(super) layers: Vec<Arc<Notice>>,
 }
@@ -32,13 +34,14 @@ impl Baseline {
         Self {
             scene: notice(Meaning::Scene { view: Arc::clone(view), fps }),
             dims: Arc::new(Notice::ready(Kind::Dims, &wire::dims(view), ambient.random())),
+            labels: wire::labels(view).map(|labels| Arc::new(Notice::ready(Kind::XLabels, &labels, ambient.random()))).collect(),
             layers: layers.collect(),
         }
     }
 
     /// In order, as everybody is told when the dataset changes.
     pub(super) fn notices(&self) -> impl Iterator<Item = &Arc<Notice>> {
-        [&self.scene, &self.dims].into_iter().chain(&self.layers)
+        [&self.scene, &self.dims].into_iter().chain(&self.labels).chain(&self.layers)
     }
 }
 
@@ -82,9 +85,11 @@ impl Opening {
         };
         let scene = ResumeState { seq: 0, delta_token: history.scene.to_string() };
         let resume = Resume { scene, layers: end(&layers, history.layers.token()), stream: end(&stream, history.stream.token()) };
-        let first = baseline
-            .into_iter()
-            .flat_map(|baseline| [(Arc::clone(&baseline.scene), Some(history.scene)), (Arc::clone(&baseline.dims), None)]);
+        let first = baseline.into_iter().flat_map(|baseline| {
+            let labels = baseline.labels.iter().map(|notice| (Arc::clone(notice), None));
+            let rest = std::iter::once((Arc::clone(&baseline.dims), None)).chain(labels);
+            std::iter::once((Arc::clone(&baseline.scene), Some(history.scene))).chain(rest)
+        });
         let rest = layers.into_iter().chain(stream).map(|(notice, token)| (notice, Some(token)));
         Self { notices: first.chain(rest).collect(), resume }
     }

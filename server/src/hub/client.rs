@@ -5,6 +5,7 @@ use super::outbox::{Frame, Outbox};
 use crate::session::history::Sequence;
 use crate::session::roles::equal;
 use nc_engine::api::ClientId;
+use nc_protocol::Kind;
 use nc_protocol::extension;
 use nc_protocol::handshake::Hello;
 use nc_protocol::resume::DeltaToken;
@@ -33,6 +34,7 @@ pub(super) struct Asks {
     pub(super) telemetry: bool,
     pub(super) level: bool,
     pub(super) role: bool,
+    pub(super) labels: bool,
     pub(super) feedback: bool,
 }
 
@@ -52,16 +54,17 @@ impl Client {
             telemetry: hello.wants(extension::TELEMETRY),
             level: hello.wants(extension::LEVEL),
             role: hello.wants(extension::ROLE),
+            labels: hello.wants(extension::LABELS),
             feedback: hello.wants(extension::FEEDBACK),
         };
         let (sequence, pending) = (Sequence::default(), VecDeque::new());
         Self { id, session, key, outbox, sequence, dialect: Dialect::of(hello), asks, pending }
     }
 
-    /// Puts a notice into the outbox, unless the client's dialect leaves it out. `token` follows it, where its topic has a history;
+    /// Puts a notice into the outbox, unless the client's dialect leaves it out, or it is an extension's that it did not ask for. `token` follows it, where its topic has a history;
     /// `timestamp` in seconds since the Unix epoch.
     pub(super) fn tell(&mut self, notice: &Arc<Notice>, token: Option<DeltaToken>, timestamp: f64) {
-        if !notice.concerns(self.dialect) {
+        if !notice.concerns(self.dialect) || (notice.kind() == Kind::XLabels && !self.asks.labels) {
             return;
         }
         let sequence = notice.topic().map(|topic| self.sequence.next(topic)).zip(token);

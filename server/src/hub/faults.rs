@@ -18,7 +18,7 @@ pub(super) struct Faults(VecDeque<Arc<Notice>>);
 /// How bad a fault of a domain is. What is missing in a picture is a warning; without device or encoder there is no picture.
 pub(super) fn severity(domain: &str, code: &str) -> Severity {
     match (domain, code) {
-        (_, "render.volume_pending" | "data.labels_pending") => Severity::Info,
+        (_, "render.volume_pending" | "data.labels") => Severity::Info,
         ("render" | "encode", _) => Severity::Critical,
         _ => Severity::Warning,
     }

@@ -1,5 +1,5 @@
 //! What is told of a change of the applied view, to whom, and in which order: the scene where the data have grown, and with it the dims;
-//! else the echoes of the frame, dims, pose, layers.
+//! outlines of labels; the echoes of the frame, dims, pose, layers.
 //!
 //! What is news was found by the engine's mirrors. Nothing is held back here because it was told before: a key that is named although
 //! its value is the old one takes back what a failed op promised.
@@ -47,6 +47,14 @@ pub(super) fn tell(applied: &Applied, before: Option<&AppliedView>, fps: f32, am
         let meaning = Meaning::Scene { view: Arc::clone(view), fps };
         [Told::everyone(Notice::new(meaning, ambient.random())), told_dims()]
     });
+    let outlined = |id: &str| {
+        let contour = |change: &&LayerChange| change.keys.contains(&"contour");
+        let mut layers = applied.layers.iter().filter(contour).filter_map(|change| view.layers.get(change.layer));
+        scene.is_some() || layers.any(|layer| &*layer.spec.id.0 == id)
+    };
+    let labels = wire::labels(view).filter(|labels| outlined(&labels.layer_id));
+    let labels: Vec<Told> =
+        labels.map(|labels| Told::everyone(Notice::ready(Kind::XLabels, &labels, ambient.random()))).collect();
     let dims = (applied.dims && scene.is_none()).then(told_dims);
     let pose = applied.pose.then(|| Told::everyone(Notice::ready(Kind::Camera, &wire::pose(view), ambient.random())));
     let layers = applied.layers.iter().flat_map(|change| layer(view, change, ambient));
@@ -57,7 +65,7 @@ pub(super) fn tell(applied: &Applied, before: Option<&AppliedView>, fps: f32, am
         Some(Notice::new(Meaning::Thumbnail { layer, picture, at }, ambient.random()))
     });
     let layers = layers.chain(scale).chain(thumbnails).map(Told::everyone);
-    scene.into_iter().flatten().chain(echoes(applied, ambient)).chain(dims).chain(pose).chain(layers).collect()
+    scene.into_iter().flatten().chain(labels).chain(echoes(applied, ambient)).chain(dims).chain(pose).chain(layers).collect()
 }
 
 /// The camera commands of others since the last frame. Whoever sent one was told so at once, and is told only of the others.

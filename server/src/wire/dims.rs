@@ -1,13 +1,13 @@
 //! Dims as clients see them: in the index space of the level shown (PROTOCOL §5.2).
 
-use nc_engine::api::scene::{AppliedView, Dataset};
+use nc_engine::api::scene::{AppliedView, LayerImage, LevelInfo};
 use nc_protocol::notify::{Dims, DimsMode};
 use nc_protocol::scene::Level;
 
 /// The dims of a view. Without data, those of an image of one sample (PROTOCOL §4).
 pub(crate) fn dims(view: &AppliedView) -> Dims {
     let Axes { axis_labels, order, displayed, level_shapes, level, step, ndisplay } = Axes::of(view);
-    let levels = view.dataset.as_ref().map_or_else(|| vec![idle_level()], |dataset| levels(dataset, true));
+    let levels = view.dataset.as_ref().map_or_else(|| vec![idle_level()], |dataset| levels(&dataset.whole_image(), true));
     Dims {
         step: step.clone(),
         current_step: Some(step),
@@ -60,15 +60,16 @@ impl Axes {
     }
 }
 
-/// The pyramid, finest first.
-pub(super) fn levels(dataset: &Dataset, indexed: bool) -> Vec<Level> {
-    let level = |(n, info): (usize, &nc_engine::api::scene::LevelInfo)| Level {
+/// The pyramid of a layer in the dims of its dataset, finest first.
+pub(super) fn levels(image: &LayerImage<'_>, indexed: bool) -> Vec<Level> {
+    let finest = image.scale(0);
+    let level = |(n, info): (usize, &LevelInfo)| Level {
         index: indexed.then_some(n),
-        shape: dataset.level_shape(n),
-        downsample: dataset.downsample(n),
+        shape: image.shape(n),
+        downsample: image.scale(n).into_iter().zip(&finest).map(|(own, finest)| own / finest).collect(),
         path: info.path.clone(),
     };
-    dataset.image.levels.iter().enumerate().map(level).collect()
+    image.info().levels.iter().enumerate().map(level).collect()
 }
 
 fn idle_level() -> Level {

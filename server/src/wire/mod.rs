@@ -4,6 +4,7 @@
 
 mod camera;
 mod dims;
+mod labels;
 mod layers;
 mod level;
 mod scene;
@@ -11,6 +12,7 @@ mod stream;
 
 pub(crate) use camera::{echo, pose};
 pub(crate) use dims::dims;
+pub(crate) use labels::labels;
 pub(crate) use layers::{controls, thumbnail};
 pub(crate) use level::level;
 pub(crate) use scene::scene;

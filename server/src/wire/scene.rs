@@ -3,7 +3,7 @@
 use super::camera;
 use super::dims::{Axes, levels};
 use super::layers::{controls, pixels};
-use nc_engine::api::scene::{AppliedView, Dataset, ImageInfo, LayerView, SourceKind};
+use nc_engine::api::scene::{AppliedView, Dataset, LayerView, SourceKind};
 use nc_protocol::notify::Pose;
 use nc_protocol::scene::{
     LayerBlock, LayerMetadata, LayerType, Multiscale, MultiscalePolicy, Policies, Scene, SceneMetadata, SceneStatus, Settings,
@@ -22,7 +22,7 @@ pub(crate) fn scene(view: &AppliedView, fps: f32) -> Scene {
             source_path: dataset.map(|dataset| dataset.image.location.clone()),
             source_kind: dataset.map(|dataset| source_kind(dataset).to_owned()),
             volume_state: view.layers.first().map(|layer| volume_state(layer)),
-            extra: dataset.map_or_else(Map::new, |dataset| belongings(&dataset.image)),
+            extra: dataset.map_or_else(Map::new, belongings),
         }),
         policies: dataset.map(|dataset| Policies {
             multiscale: MultiscalePolicy {
@@ -30,22 +30,24 @@ pub(crate) fn scene(view: &AppliedView, fps: f32) -> Scene {
                 active_level: view.level,
                 downgraded: view.downgraded,
                 index_space: None,
-                levels: levels(dataset, true),
+                levels: levels(&dataset.whole_image(), true),
             },
         }),
     }
 }
 
 /// What the image belongs to and what belongs to it, beyond what the protocol says of a scene: where in a plate it lies, and the names of
-/// label images, which are not drawn.
-fn belongings(image: &ImageInfo) -> Map<String, Value> {
+/// label images, and of those that are drawn over it.
+fn belongings(dataset: &Dataset) -> Map<String, Value> {
+    let image = &dataset.image;
     let mut extra = Map::new();
     if let Some(place) = &image.plate {
         extra.insert("plate".to_owned(), json!({"name": place.plate, "well": place.well, "field": place.field}));
     }
     if !image.labels.is_empty() {
         let names: Vec<&str> = image.labels.iter().map(|label| label.name.as_str()).collect();
-        extra.insert("labels".to_owned(), json!({"names": names, "drawn": false}));
+        let drawn: Vec<&str> = dataset.labels.iter().map(|labels| labels.info.name.as_str()).collect();
+        extra.insert("labels".to_owned(), json!({"names": names, "drawn": drawn}));
     }
     extra
 }
@@ -86,19 +88,18 @@ fn volume_state(layer: &LayerView) -> VolumeState {
 }
 
 fn layer(view: &AppliedView, dataset: &Dataset, layer: &LayerView) -> LayerBlock {
-    let level_shapes = (0..dataset.level_count()).map(|level| dataset.level_shape(level)).collect();
-    let multiscale = (dataset.level_count() > 1).then(|| Multiscale {
-        levels: levels(dataset, false),
-        current_level: view.level,
-        metadata: None,
-    });
+    let image = dataset.layer_image(&layer.spec);
+    let level = image.level_for(view.level, view.displayed());
+    let level_shapes = (0..image.level_count()).map(|level| image.shape(level)).collect();
+    let multiscale =
+        (image.level_count() > 1).then(|| Multiscale { levels: levels(&image, false), current_level: level, metadata: None });
     LayerBlock {
         layer_id: layer.spec.id.to_string(),
         // In both modes: nobody is told again when the mode changes, and a client that joined in 2D shows its images in 3D as well.
         layer_type: LayerType::Image,
         name: layer.spec.name.clone(),
         ndim: dataset.ndim(),
-        shape: dataset.level_shape(view.level),
+        shape: image.shape(level),
         axis_labels: dataset.axis_labels(),
         volume: view.ndisplay == 3,
         controls: controls(&layer.controls),
@@ -106,9 +107,9 @@ fn layer(view: &AppliedView, dataset: &Dataset, layer: &LayerView) -> LayerBlock
         metadata: LayerMetadata { thumbnail: Some(pixels(&layer.thumbnail)), extra: Map::new() },
         multiscale,
         contrast_limits: layer.controls.contrast_limits.into(),
-        scale: Some(dataset.level_scale(view.level)),
-        translate: Some(dataset.level_translate(view.level)),
-        dtype: Some(dataset.image.dtype.numpy_name().to_owned()),
+        scale: Some(image.scale(level)),
+        translate: Some(image.translate(level)),
+        dtype: Some(image.info().dtype.numpy_name().to_owned()),
         source: Some(Source { kind: source_kind(dataset).to_owned() }),
         extra: Map::new(),
     }

@@ -278,7 +278,7 @@ async fn a_server_of_nothing_shows_what_it_is_told_to_load() {
     let answer = desk.call(&call("napari.load_zarr", json!({"path": "study"}))).await;
     assert_eq!(answer["payload"]["status"], "ok", "{answer}");
     let scene = desk.until(|frame| frame["type"] == "notify.scene").await;
-    assert_eq!(scene["payload"]["layers"].as_array().unwrap().len(), 1);
+    assert_eq!(scene["payload"]["layers"].as_array().unwrap().len(), 2, "the image and its labels");
     let stream = desk.until(|frame| frame["type"] == "notify.stream").await;
     assert!(stream["payload"]["avcc"].is_string(), "the first picture was encoded");
     assert!(server.session.view().dataset.as_ref().unwrap().image.location.ends_with("Stack.ome.zarr"));

@@ -13,7 +13,7 @@ use std::sync::Arc;
 fn grown(dataset: &Dataset, z: u64) -> Arc<Dataset> {
     let mut read = ImageInfo::clone(&dataset.image);
     read.levels.iter_mut().for_each(|level| level.shape[0] = z);
-    Arc::new(dataset.grown(&read).unwrap().unwrap())
+    Arc::new(dataset.grown(&read, &[]).unwrap().unwrap())
 }
 
 fn told(frame: &ServerFrame) -> (&'static str, Option<u64>) {

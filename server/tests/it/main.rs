@@ -8,6 +8,7 @@ mod commands;
 mod delivery;
 mod growing;
 mod http;
+mod labels;
 mod notices;
 mod peer_bugs;
 mod pixel_channel;

@@ -1,10 +1,10 @@
 //! Reducers: an intent and the newest snapshot give one batch, or a refusal.
 
 use super::intent::{CameraSet, Intent, Rejection};
-use crate::data::{CanvasSize, Rect, plane_camera, turntable};
+use crate::data::{CanvasSize, Interpolation, Rect, plane_camera, turntable};
 use crate::exchange::CameraMotion;
 use crate::ledger::{IntentBatch, OpKind, Origin, State};
-use crate::scene::control::Control;
+use crate::scene::control::{Control, ControlKey};
 use crate::scene::{AppliedView, PlaneView};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -62,6 +62,12 @@ pub fn reduce(cx: Context<'_>, intent: Intent, origin: Option<Arc<Origin>>) -> R
                 let details = json!({"scope": "layer", "key": control.key().name(), "target": target});
                 return Err(Rejection { code: "state.invalid", message: format!("there is no layer {target}"), details });
             };
+            let is_labels = state.layers[index].spec.labels.is_some();
+            let Some(control) = fitting(control, is_labels) else {
+                let details = json!({"scope": "layer", "key": ControlKey::Contour.name(), "target": target});
+                let message = format!("layer {target} has no labels to outline");
+                return Err(Rejection { code: "state.invalid", message, details });
+            };
             Ok(reduce_control(index, control, origin))
         }
         Intent::Volume(control) if state.layers.is_empty() => {
@@ -69,6 +75,17 @@ pub fn reduce(cx: Context<'_>, intent: Intent, origin: Option<Arc<Origin>>) -> R
             Err(Rejection { code: "state.invalid", message: "there is no volume".into(), details })
         }
         Intent::Volume(control) => Ok(reduce_control(0, control, origin)),
+    }
+}
+
+/// The control as it can hold of a layer of labels, or of any other; `None` if that has no such control. Labels are never filtered, which
+/// the applied value says. Their colormap, contrast limits and gamma are kept as asked, for clients whose layers all have them, and
+/// change nothing that is drawn.
+fn fitting(control: Control, is_labels: bool) -> Option<Control> {
+    match control {
+        Control::Interpolation(_) if is_labels => Some(Control::Interpolation(Interpolation::Nearest)),
+        Control::Contour(_) if !is_labels => None,
+        control => Some(control),
     }
 }
 
@@ -214,6 +231,7 @@ pub fn control_value(control: &Control) -> Value {
         Control::ContrastLimits(lo, hi) => json!([lo, hi]),
         Control::Rendering(v) => json!(v.name()),
         Control::Depiction(v) => json!(v.name()),
+        Control::Contour(v) => json!(v),
         Control::Attenuation(v) | Control::IsoThreshold(v) | Control::SampleStep(v) => json!(v),
     }
 }

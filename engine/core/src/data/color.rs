@@ -113,6 +113,17 @@ pub enum Coloring {
     Labels(Arc<LabelColors>),
 }
 
+impl Coloring {
+    /// The colour of one value or key, straight RGBA, 0..1. For single values; devices have tables.
+    pub fn color(&self, value: f32) -> [f32; 4] {
+        match self {
+            Self::Scalar(transfer) => transfer.color(value),
+            Self::Labels(_) if value.is_nan() => [0.0; 4],
+            Self::Labels(labels) => labels.color(value as u16).map(|k| f32::from(k) / 255.0),
+        }
+    }
+}
+
 /// How a layer joins what is below it (`golden/reference/README.md` "Compositing").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

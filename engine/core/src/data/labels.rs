@@ -5,6 +5,9 @@
 
 use std::collections::BTreeMap;
 
+/// Widest outline of labels, samples.
+pub const MOST_CONTOUR: u32 = 32;
+
 /// Colours that ids go around in, entry 0 beside them: napari 0.9.2's label colours (`golden/reference/label_colors.json`, BSD-3-Clause),
 /// 0xRRGGBB.
 const CYCLE: [u32; 50] = [

@@ -89,7 +89,8 @@ mod tests {
         fn what_is_taken_is_even_within_bounds_and_stays(width: i64, height: i64) {
             let taken = CanvasSize::taken(width, height, MOST);
             let (short, long) = (taken.width.min(taken.height), taken.width.max(taken.height));
-            prop_assert!(taken.width % 2 == 0 && taken.height % 2 == 0 && short >= CanvasSize::LEAST && short <= 2160 && long <= 3840);
+            prop_assert!(taken.width.is_multiple_of(2) && taken.height.is_multiple_of(2));
+            prop_assert!((CanvasSize::LEAST..=2160).contains(&short) && long <= 3840);
             prop_assert_eq!(CanvasSize::taken(taken.width.into(), taken.height.into(), MOST), taken);
         }
     }

@@ -12,6 +12,18 @@ pub const MAX_AXES: usize = 5;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ImageId(pub u32);
 
+impl ImageId {
+    /// Label images that are opened with an image, at most.
+    pub const MOST_LABELS: u32 = 16;
+    /// How many ids an image takes that is opened with its label images: its own, and those that follow it.
+    pub const SPAN: u32 = 1 + Self::MOST_LABELS;
+
+    /// The id of the `n`-th label image (below [`Self::MOST_LABELS`]) of this image.
+    pub fn of_label(self, n: u32) -> Self {
+        Self(self.0 + 1 + n)
+    }
+}
+
 /// A plane through one level of an image: two array axes shown, the others fixed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PlaneKey {

@@ -31,11 +31,13 @@ pub enum ControlKey {
     IsoThreshold,
     /// `sample_step`
     SampleStep,
+    /// `contour`
+    Contour,
 }
 
 impl ControlKey {
     /// Every key.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Visible,
         Self::Opacity,
         Self::Blending,
@@ -48,6 +50,7 @@ impl ControlKey {
         Self::Attenuation,
         Self::IsoThreshold,
         Self::SampleStep,
+        Self::Contour,
     ];
 
     /// The wire's name.
@@ -65,6 +68,7 @@ impl ControlKey {
             Self::Attenuation => "attenuation",
             Self::IsoThreshold => "iso_threshold",
             Self::SampleStep => "sample_step",
+            Self::Contour => "contour",
         }
     }
 }
@@ -96,6 +100,8 @@ pub enum Control {
     IsoThreshold(f64),
     /// 0.1..4.
     SampleStep(f64),
+    /// Samples; 0 is no outline.
+    Contour(u32),
 }
 
 impl Control {
@@ -114,6 +120,7 @@ impl Control {
             Self::Attenuation(_) => ControlKey::Attenuation,
             Self::IsoThreshold(_) => ControlKey::IsoThreshold,
             Self::SampleStep(_) => ControlKey::SampleStep,
+            Self::Contour(_) => ControlKey::Contour,
         }
     }
 }
@@ -134,6 +141,7 @@ impl LayerControls {
             ControlKey::Attenuation => Control::Attenuation(self.attenuation),
             ControlKey::IsoThreshold => Control::IsoThreshold(self.iso_threshold),
             ControlKey::SampleStep => Control::SampleStep(self.sample_step),
+            ControlKey::Contour => Control::Contour(self.contour),
         }
     }
 
@@ -152,6 +160,7 @@ impl LayerControls {
             Control::Attenuation(v) => self.attenuation = v,
             Control::IsoThreshold(v) => self.iso_threshold = v,
             Control::SampleStep(v) => self.sample_step = v,
+            Control::Contour(v) => self.contour = v,
         }
     }
 

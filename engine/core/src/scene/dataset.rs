@@ -1,21 +1,24 @@
 //! A dataset as the viewer sees it: an image, the axes that are sliders, and the layers it was split into.
 
-use super::{AxisKind, Channel, ImageInfo, LayerSpec};
-use crate::data::{CanvasSize, Footprint, MAX_AXES, PlaneKey, Rect, SampleAxis};
+use super::{AxisKind, Channel, ImageInfo, LabelImage, LayerSpec};
+use crate::data::{CanvasSize, Footprint, Rect, SampleAxis};
 use crate::scene::LayerId;
 use std::sync::Arc;
 
 /// More channels than this stay a slider axis.
 pub const MAX_SPLIT_CHANNELS: u64 = 32;
 
-/// An image prepared for viewing. "Dims" are the image's axes without the one that was split into layers, in array order.
+/// An image prepared for viewing, with the label images that are drawn over it. "Dims" are the image's axes without the one that was
+/// split into layers, in array order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dataset {
     /// The image.
     pub image: Arc<ImageInfo>,
     /// Array axis of each dim.
     pub dims: Vec<usize>,
-    /// The layers, bottom first.
+    /// Label images, in the order of the file.
+    pub labels: Vec<LabelImage>,
+    /// The layers, bottom first: those of the image, then those of its label images.
     pub layers: Vec<Arc<LayerSpec>>,
 }
 
@@ -24,12 +27,10 @@ impl Dataset {
     pub fn new(image: Arc<ImageInfo>) -> Self {
         let split = image.channel_axis().filter(|&c| image.axes.len() > 2 && image.finest().shape[c] <= MAX_SPLIT_CHANNELS);
         let dims = (0..image.axes.len()).filter(|&a| Some(a) != split).collect();
+        let labels = image.label_colors().map(Arc::new);
         let layer = |n: usize, channel: Option<u64>, label: Option<&String>| {
-            let name = label.cloned().unwrap_or_else(|| match channel {
-                Some(c) => format!("{} [{c}]", image.name),
-                None => image.name.clone(),
-            });
-            Arc::new(LayerSpec { id: LayerId::nth(n), name, channel })
+            let name = label.cloned().unwrap_or_else(|| numbered(&image.name, channel));
+            Arc::new(LayerSpec { id: LayerId::nth(n), name, label_image: None, channel, labels: labels.clone() })
         };
         let layers = match split {
             Some(axis) => (0..image.finest().shape[axis])
@@ -41,7 +42,49 @@ impl Dataset {
                 image.channels.first().and_then(|ch| ch.label.as_ref()).filter(|_| image.channel_axis().is_none()),
             )],
         };
-        Self { image, dims, layers }
+        Self { image, dims, labels: Vec::new(), layers }
+    }
+
+    /// The same with `labels` drawn over it, as far as their axes fit; and why each of the others is left out, one line each.
+    #[must_use]
+    pub fn with_labels(mut self, labels: impl IntoIterator<Item = Arc<ImageInfo>>) -> (Self, Vec<String>) {
+        let mut left_out = Vec::new();
+        for info in labels {
+            let matched = match LabelImage::matched(info.clone(), &self.image, &self.dims) {
+                Ok(matched) => matched,
+                Err(why) => {
+                    left_out.push(format!("label image {:?} is not drawn over the image: {why}", info.name));
+                    continue;
+                }
+            };
+            let channels = matched.channels();
+            for channel in &channels {
+                let name = numbered(&info.name, channel.filter(|_| channels.len() > 1));
+                let (id, label_image) = (LayerId::nth(self.layers.len()), Some(self.labels.len()));
+                let labels = Some(matched.colors.clone());
+                self.layers.push(Arc::new(LayerSpec { id, name, label_image, channel: *channel, labels }));
+            }
+            self.labels.push(matched);
+        }
+        (self, left_out)
+    }
+
+    /// The image and its label images.
+    pub fn images(&self) -> impl Iterator<Item = &Arc<ImageInfo>> {
+        std::iter::once(&self.image).chain(self.labels.iter().map(|labels| &labels.info))
+    }
+
+    /// Names of label images that belong to the image and are not drawn over it.
+    pub fn labels_left_out(&self) -> Vec<&str> {
+        let drawn = |name: &str| self.labels.iter().any(|labels| labels.info.name == name);
+        // One without a name is what a label image says of itself.
+        let names = self.image.labels.iter().map(|label| label.name.as_str());
+        names.filter(|name| !name.is_empty() && !drawn(name)).collect()
+    }
+
+    /// Bytes of the largest sample that a device draws of it.
+    pub fn sample_bytes(&self) -> usize {
+        self.images().map(|image| image.sample_format().size()).max().unwrap_or(1)
     }
 
     /// Number of dims.
@@ -72,11 +115,6 @@ impl Dataset {
     /// World units per sample along each dim at `level`.
     pub fn level_scale(&self, level: usize) -> Vec<f64> {
         self.dims.iter().map(|&a| self.image.levels[level].scale[a]).collect()
-    }
-
-    /// World position of sample 0 along each dim at `level`.
-    pub fn level_translate(&self, level: usize) -> Vec<f64> {
-        self.dims.iter().map(|&a| self.image.levels[level].translate[a]).collect()
     }
 
     /// How many level-0 samples one sample of `level` spans, per dim.
@@ -179,28 +217,13 @@ impl Dataset {
         (a.min(b), (b - a).abs())
     }
 
-    /// The plane of `layer` at `level` that shows dims `row` (y) and `col` (x) at `step` (level-0 indices).
-    pub fn plane(&self, layer: &LayerSpec, level: usize, row: usize, col: usize, step: &[u64]) -> PlaneKey {
-        let mut index = [0u32; MAX_AXES];
-        for d in 0..self.ndim() {
-            if d != row && d != col {
-                index[self.dims[d]] = self.index_at_level(d, step[d], level) as u32;
-            }
-        }
-        if let (Some(axis), Some(c)) = (self.image.channel_axis(), layer.channel) {
-            index[axis] = c as u32;
-        }
-        PlaneKey {
-            image: self.image.id,
-            level: level as u8,
-            row_axis: self.dims[row] as u8,
-            col_axis: self.dims[col] as u8,
-            index,
-        }
-    }
-
     /// The file's description of the channel that `layer` shows.
     pub fn channel(&self, layer: &LayerSpec) -> Option<&Channel> {
-        self.image.channels.get(layer.channel.unwrap_or(0) as usize)
+        self.image.channels.get(layer.channel.unwrap_or(0) as usize).filter(|_| layer.label_image.is_none())
     }
+}
+
+/// What a layer is called that has no name of its own.
+fn numbered(name: &str, channel: Option<u64>) -> String {
+    channel.map_or_else(|| name.to_owned(), |c| format!("{name} [{c}]"))
 }

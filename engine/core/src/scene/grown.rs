@@ -25,60 +25,79 @@ pub enum Unfit {
 
 impl Dataset {
     /// This dataset with the sizes of `image`, which is the same image read again, as far as all levels have them: a writer enlarges one
-    /// level after the other, and an index that a coarser level does not have yet would show an older plane in it. Layers, names and
-    /// everything else stay what they are. `None` if nothing is larger than before.
+    /// level after the other, and an index that a coarser level does not have yet would show an older plane in it. Its label images
+    /// likewise, by id, if they are among `labels` and still fit. Layers, names and everything else stay what they are. `None` if nothing
+    /// is larger than before.
     ///
     /// # Errors
     /// When `image` is smaller somewhere, or differs in more than its sizes.
-    pub fn grown(&self, image: &ImageInfo) -> Result<Option<Self>, Unfit> {
-        self.same_but_for_sizes(image)?;
-        let mut levels = self.image.levels.clone();
-        for axis in 0..self.image.axes.len() {
-            let size = size_in_all_levels(&self.image.levels, &image.levels, axis);
-            for (level, (known, read)) in levels.iter_mut().zip(&image.levels).enumerate() {
-                let needed = if level == 0 { size } else { needed(&image.levels, axis, size, level) };
-                known.shape[axis] = known.shape[axis].max(needed.min(read.shape[axis]));
-            }
-        }
-        if levels == self.image.levels {
-            return Ok(None);
-        }
+    pub fn grown(&self, image: &ImageInfo, labels: &[Arc<ImageInfo>]) -> Result<Option<Self>, Unfit> {
+        let mut grown = self.clone();
         let split = self.image.channel_axis().filter(|axis| !self.dims.contains(axis));
-        if split.is_some_and(|axis| levels[0].shape[axis] != self.image.finest().shape[axis]) {
-            return Err(Unfit::Other("the number of channels"));
+        let larger = enlarged(&self.image, image, split)?;
+        let mut any = larger.is_some();
+        grown.image = larger.map_or(grown.image, Arc::new);
+        for label in &mut grown.labels {
+            let split = label.info.channel_axis().filter(|axis| !label.axes.contains(&Some(*axis)));
+            let read = labels.iter().find(|read| read.id == label.info.id);
+            // One that does not fit any more stays as it was: the image is what is looked at.
+            if let Some(larger) = read.and_then(|read| enlarged(&label.info, read, split).ok().flatten()) {
+                label.info = Arc::new(larger);
+                any = true;
+            }
         }
-        let image = Arc::new(ImageInfo { levels, ..ImageInfo::clone(&self.image) });
-        Ok(Some(Self { image, dims: self.dims.clone(), layers: self.layers.clone() }))
+        Ok(any.then_some(grown))
     }
+}
 
-    fn same_but_for_sizes(&self, image: &ImageInfo) -> Result<(), Unfit> {
-        let same = [
-            (self.image.id == image.id, "the image"),
-            (self.image.axes == image.axes, "the axes"),
-            (self.image.dtype == image.dtype, "the type of its samples"),
-            (self.image.levels.len() == image.levels.len(), "the number of levels"),
-        ];
-        if let Some((_, what)) = same.into_iter().find(|(same, _)| !same) {
-            return Err(Unfit::Other(what));
+/// `known` with the sizes of `read`, as far as all levels have them; `None` if nothing is larger. The axis `split` must not grow: it was
+/// split into layers.
+fn enlarged(known: &ImageInfo, read: &ImageInfo, split: Option<usize>) -> Result<Option<ImageInfo>, Unfit> {
+    same_but_for_sizes(known, read)?;
+    let mut levels = known.levels.clone();
+    for axis in 0..known.axes.len() {
+        let size = size_in_all_levels(&known.levels, &read.levels, axis);
+        for (level, (known, level_read)) in levels.iter_mut().zip(&read.levels).enumerate() {
+            let needed = if level == 0 { size } else { needed(&read.levels, axis, size, level) };
+            known.shape[axis] = known.shape[axis].max(needed.min(level_read.shape[axis]));
         }
-        for (level, (known, read)) in self.image.levels.iter().zip(&image.levels).enumerate() {
-            if known.path != read.path
-                || known.chunk != read.chunk
-                || known.storage != read.storage
-                || known.shape.len() != read.shape.len()
-            {
-                return Err(Unfit::Other("how its levels are stored"));
-            }
-            if known.scale != read.scale || known.translate != read.translate {
-                return Err(Unfit::Other("where its levels lie"));
-            }
-            if let Some(axis) = (0..known.shape.len()).find(|&axis| read.shape[axis] < known.shape[axis]) {
-                let name = self.image.axes.get(axis).map_or_else(String::new, |a| a.name.clone());
-                return Err(Unfit::Smaller { level, axis: name, before: known.shape[axis], now: read.shape[axis] });
-            }
-        }
-        Ok(())
     }
+    if levels == known.levels {
+        return Ok(None);
+    }
+    if split.is_some_and(|axis| levels[0].shape[axis] != known.finest().shape[axis]) {
+        return Err(Unfit::Other("the number of channels"));
+    }
+    Ok(Some(ImageInfo { levels, ..known.clone() }))
+}
+
+fn same_but_for_sizes(known: &ImageInfo, read: &ImageInfo) -> Result<(), Unfit> {
+    let same = [
+        (known.id == read.id, "the image"),
+        (known.axes == read.axes, "the axes"),
+        (known.dtype == read.dtype, "the type of its samples"),
+        (known.levels.len() == read.levels.len(), "the number of levels"),
+    ];
+    if let Some((_, what)) = same.into_iter().find(|(same, _)| !same) {
+        return Err(Unfit::Other(what));
+    }
+    for (level, (before, now)) in known.levels.iter().zip(&read.levels).enumerate() {
+        if before.path != now.path
+            || before.chunk != now.chunk
+            || before.storage != now.storage
+            || before.shape.len() != now.shape.len()
+        {
+            return Err(Unfit::Other("how its levels are stored"));
+        }
+        if before.scale != now.scale || before.translate != now.translate {
+            return Err(Unfit::Other("where its levels lie"));
+        }
+        if let Some(axis) = (0..before.shape.len()).find(|&axis| now.shape[axis] < before.shape[axis]) {
+            let name = known.axes.get(axis).map_or_else(String::new, |a| a.name.clone());
+            return Err(Unfit::Smaller { level, axis: name, before: before.shape[axis], now: now.shape[axis] });
+        }
+    }
+    Ok(())
 }
 
 /// How many samples of level 0 along `axis` every level of `read` stands for; never fewer than `known` has.
@@ -143,7 +162,7 @@ mod tests {
 
     /// Sizes along t after growing from `before` to `after`.
     fn sizes(before: &[u64], after: &[u64], halved: bool) -> Option<Vec<u64>> {
-        let grown = dataset(before, halved).grown(&image(after, halved)).unwrap()?;
+        let grown = dataset(before, halved).grown(&image(after, halved), &[]).unwrap()?;
         Some(grown.image.levels.iter().map(|level| level.shape[0]).collect())
     }
 
@@ -172,12 +191,12 @@ mod tests {
     fn what_is_smaller_or_made_differently_is_unfit() {
         let shown = dataset(&[3, 3], false);
         let smaller = Unfit::Smaller { level: 1, axis: "t".into(), before: 3, now: 2 };
-        assert_eq!(shown.grown(&image(&[4, 2], false)), Err(smaller.clone()));
+        assert_eq!(shown.grown(&image(&[4, 2], false), &[]), Err(smaller.clone()));
         assert_eq!(smaller.to_string(), "level 1 has only 2 samples along t where it had 3");
         let unfit = |change: fn(&mut ImageInfo)| {
             let mut read = image(&[4, 4], false);
             change(&mut read);
-            shown.grown(&read).unwrap_err().to_string()
+            shown.grown(&read, &[]).unwrap_err().to_string()
         };
         assert_eq!(unfit(|read| read.dtype = DType::U8), "the type of its samples changed");
         assert_eq!(unfit(|read| read.axes[0].name = "time".into()), "the axes changed");
@@ -191,7 +210,7 @@ mod tests {
     #[test]
     fn layers_stay_the_very_same() {
         let shown = dataset(&[3], false);
-        let grown = shown.grown(&image(&[9], false)).unwrap().unwrap();
+        let grown = shown.grown(&image(&[9], false), &[]).unwrap().unwrap();
         assert!(shown.layers.iter().zip(&grown.layers).all(|(old, new)| Arc::ptr_eq(old, new)));
         assert_eq!(grown.size(0), 9);
     }

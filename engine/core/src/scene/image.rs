@@ -1,6 +1,6 @@
 //! What an image is: axes, levels, channels. Filled by the store, read by everyone.
 
-use crate::data::{DType, ImageId};
+use crate::data::{DType, ImageId, LabelColors, SampleFormat, labels};
 use serde::{Deserialize, Serialize};
 
 /// What an axis means.
@@ -107,7 +107,7 @@ pub struct LabelValue {
     pub properties: serde_json::Map<String, serde_json::Value>,
 }
 
-/// A label image that belongs to an image. It is listed, and opens as an image of its own.
+/// A label image that belongs to an image. It is drawn over it where their axes agree, and opens as an image of its own.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LabelInfo {
@@ -171,6 +171,9 @@ pub struct ImageInfo {
     /// Where in a plate it lies, if it does.
     #[serde(default)]
     pub plate: Option<PlateRef>,
+    /// Whether its samples are ids: they are drawn by their keys (`nc_core::data::labels`), each in a colour of its own.
+    #[serde(default)]
+    pub is_labels: bool,
 }
 
 fn unset_id() -> ImageId {
@@ -197,6 +200,7 @@ impl Default for ImageInfo {
             labels: Vec::new(),
             images: Vec::new(),
             plate: None,
+            is_labels: false,
         }
     }
 }
@@ -205,6 +209,25 @@ impl ImageInfo {
     /// Position of the channel axis, if there is one.
     pub fn channel_axis(&self) -> Option<usize> {
         self.axes.iter().position(|a| a.kind == AxisKind::Channel)
+    }
+
+    /// The format that devices draw its samples from: of ids, that of their keys.
+    pub fn sample_format(&self) -> SampleFormat {
+        match SampleFormat::of(self.dtype) {
+            SampleFormat::F32 if self.is_labels => SampleFormat::U16,
+            format => format,
+        }
+    }
+
+    /// The colours of its ids, if they are ids: those that its metadata give, and napari's.
+    pub fn label_colors(&self) -> Option<LabelColors> {
+        let key = |value: i64| match self.dtype {
+            DType::Bool | DType::U8 | DType::U16 => u16::try_from(value).ok(),
+            _ => Some(labels::key_of(value)),
+        };
+        // What an image says of its own values has no name.
+        let own = self.labels.iter().filter(|label| label.name.is_empty()).flat_map(|label| &label.values);
+        self.is_labels.then(|| LabelColors::new(own.filter_map(|label| Some((key(label.value)?, label.color?)))))
     }
 
     /// Level 0.

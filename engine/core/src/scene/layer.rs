@@ -1,6 +1,6 @@
-//! Image layers: their controls, defaults and thumbnails.
+//! Layers: what they show, their controls, defaults and thumbnails.
 
-use crate::data::{Blending, ColorTable, Interpolation, Rendering};
+use crate::data::{Blending, ColorTable, Interpolation, LabelColors, Rendering};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -28,8 +28,12 @@ pub struct LayerSpec {
     pub id: LayerId,
     /// Name shown to people.
     pub name: String,
-    /// Index on the image's channel axis, if that axis was split into layers.
+    /// Which of the dataset's label images it shows; `None`: the image itself.
+    pub label_image: Option<usize>,
+    /// Index on the channel axis of what it shows, if that axis was split into layers.
     pub channel: Option<u64>,
+    /// The colours of its samples, if those are ids.
+    pub labels: Option<Arc<LabelColors>>,
 }
 
 /// What of a volume is drawn in 3D.
@@ -79,6 +83,8 @@ pub struct LayerControls {
     pub iso_threshold: f64,
     /// Step along a ray relative to a voxel, 0.1..4 (PROTOCOL §6.3 "volume").
     pub sample_step: f64,
+    /// Of labels in 2D: only samples within so many of another id are drawn; 0 draws all. Of anything else 0.
+    pub contour: u32,
 }
 
 /// A small RGBA picture of a layer. Row 0 is the last data row, which the wire's y-up view has at the top (PROTOCOL §12,

@@ -6,7 +6,9 @@ pub mod control;
 pub mod dataset;
 mod grown;
 pub mod image;
+pub mod label_image;
 pub mod layer;
+mod layer_image;
 pub mod view;
 
 pub use dataset::Dataset;
@@ -14,5 +16,7 @@ pub use grown::Unfit;
 pub use image::{
     Axis, AxisKind, Channel, FormatInfo, ImageInfo, LabelInfo, LabelValue, LevelInfo, PlateRef, SourceKind, Storage,
 };
+pub use label_image::LabelImage;
 pub use layer::{Depiction, LayerControls, LayerId, LayerSpec, Thumbnail};
+pub use layer_image::LayerImage;
 pub use view::{AppliedView, LayerView, OpSeq, PlanePose, PlaneView, VolumePose, plane_dims};

@@ -32,7 +32,7 @@ use crate::tile_source::TileSource;
 use crate::txn::{self, Given, Live, Mode};
 use crate::volume_supply::VolumeSupply;
 use nc_core::data::lod::{LevelPolicy, LevelReason};
-use nc_core::data::{Budgets, CanvasSize, LevelDecided, Rect, RoiPolicy, TileKey, plane_camera};
+use nc_core::data::{Budgets, CanvasSize, ImageId, LevelDecided, Rect, RoiPolicy, TileKey, plane_camera};
 use nc_core::exchange::CameraCommand;
 use nc_core::ledger::{AppliedBatch, State};
 use nc_core::scene::{Dataset, OpSeq, PlanePose, Thumbnail, VolumePose};
@@ -395,8 +395,9 @@ impl Viewer {
         self.told_volume = false;
         self.committed = None;
         self.thumbnails = Thumbnails::default();
-        self.supply.adopt(device, snapshot.dataset.as_ref().map(|d| d.image.id));
-        self.volumes.adopt(device, snapshot.dataset.as_ref().map(|d| &*d.image));
+        let images: Vec<ImageId> = snapshot.dataset.iter().flat_map(|d| d.images()).map(|image| image.id).collect();
+        self.supply.adopt(device, &images);
+        self.volumes.adopt(device, snapshot.dataset.as_deref());
         self.redraw();
     }
 
@@ -409,9 +410,11 @@ impl Viewer {
         {
             // What is asked for again is asked of the image as it is now.
             self.supply.fail();
-            self.supply.residency().retain_whole(device, &before.image, &now.image);
+            for (before, now) in before.images().zip(now.images()) {
+                self.supply.residency().retain_whole(device, before, now);
+            }
             self.volumes.fail();
-            self.volumes.retain(device, Some(&now.image));
+            self.volumes.retain(device, Some(now));
             self.redraw();
         }
     }
@@ -424,10 +427,10 @@ impl Viewer {
         device: &mut dyn RenderDevice,
         outcome: &mut Outcome,
     ) -> Result<bool, DeviceError> {
-        let image = snapshot.dataset.as_ref().map(|d| d.image.id);
+        let shown = |id: ImageId| snapshot.dataset.iter().flat_map(|d| d.images()).any(|image| image.id == id);
         for arrival in arrivals {
             match arrival {
-                Arrival::Tile { key, tile, mended } if Some(key.plane.image) == image => self.supply.arrive(key, tile, mended),
+                Arrival::Tile { key, tile, mended } if shown(key.plane.image) => self.supply.arrive(key, tile, mended),
                 Arrival::Tile { .. } => {}
                 Arrival::Brick { key, brick, mended } => {
                     self.supply.demand().made(&Piece::Brick(key));
@@ -440,7 +443,7 @@ impl Viewer {
         let drawn = &self.drawn;
         let tiles = self.supply.upload_arrived(device, |key| drawn.as_ref().is_some_and(|drawn| drawn.shows(key)))?;
         let Some(dataset) = &snapshot.dataset else { return Ok(tiles) };
-        let bricks = self.volumes.upload_arrived(device, &dataset.image)?;
+        let bricks = self.volumes.upload_arrived(device, dataset)?;
         Ok(tiles || bricks)
     }
 

@@ -39,7 +39,7 @@ impl Volumes {
         device: &mut dyn RenderDevice,
     ) -> Result<Self, DeviceError> {
         let layers = volume::volumes(snapshot, dataset, snapshot.dims.step.get());
-        let drawn = supply.prepare(&layers, target, &dataset.image, demand, source, device)?;
+        let drawn = supply.prepare(&layers, target, dataset, demand, source, device)?;
         Ok(Self { layers, target, drawn })
     }
 

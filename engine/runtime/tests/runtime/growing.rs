@@ -18,7 +18,7 @@ fn tiles_that_the_old_end_cut_are_loaded_whole_and_the_others_stay() {
     let dataset = dataset(1);
     let (mut residency, mut device) = (Residency::new(1 << 30), Recorder::default());
     for level in 0..2 {
-        let plane = dataset.plane(&dataset.layers[0], level, 1, 2, &[0, 0, 0]);
+        let plane = dataset.layer_image(&dataset.layers[0]).plane(level, 1, 2, &[0, 0, 0]).unwrap();
         for (ty, tx) in [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)] {
             let key = TileKey { plane, ty, tx };
             residency.insert(&mut device, key, &tile(&key)).unwrap();

@@ -18,6 +18,6 @@ fn what_is_spare_stays_within_the_budget_and_goes_with_its_image() {
         assert!(residency.bytes() + residency.spare().bytes() <= residency.budget());
     }
     assert!(spare > 0 && spare <= residency.budget() / ROOM, "{spare}");
-    residency.retain_image(&mut device, Some(ImageId(2)));
+    residency.retain_images(&mut device, &[ImageId(2)]);
     assert_eq!((residency.bytes(), residency.spare().bytes()), (0, 0));
 }

@@ -254,7 +254,7 @@ impl Loop<CpuDevice> {
     fn wanted_plane(&self) -> nc_core::data::PlaneKey {
         let (state, view) = (self.ledger.state(), self.view());
         let dataset = state.dataset.clone().unwrap();
-        dataset.plane(&dataset.layers[0], view.level, 1, 2, &view.step)
+        dataset.layer_image(&dataset.layers[0]).plane(view.level, 1, 2, &view.step).unwrap()
     }
 }
 

@@ -221,7 +221,7 @@ impl Gathering {
     fn blank(&self) -> Samples {
         match self.making {
             Making::Piece(piece) | Making::Warm(piece) => {
-                self.window.blank(self.image.info.dtype, self.image.fill_value(usize::from(piece.level())))
+                self.window.blank(&self.image.info, self.image.fill_value(usize::from(piece.level())))
             }
             Making::Overview { .. } => Samples::F32(Arc::from(vec![f32::NAN; self.window.count()])),
         }

@@ -293,8 +293,8 @@ impl LoaderHandle {
         let chunks = keys.iter().map(|key| self.0.cache.get(key)).collect::<Option<Vec<_>>>()?;
         self.0.hits.fetch_add(chunks.len() as u64, Ordering::Relaxed);
         // The chunks hold every sample of the window.
-        let old = old(SampleFormat::of(image.info.dtype), window.count());
-        let mut samples = old.unwrap_or_else(|| window.blank(image.info.dtype, 0.0));
+        let old = old(image.info.sample_format(), window.count());
+        let mut samples = old.unwrap_or_else(|| window.blank(&image.info, 0.0));
         for (key, chunk) in keys.iter().zip(&chunks) {
             window.scatter(&image.info, key, chunk, &mut samples);
         }

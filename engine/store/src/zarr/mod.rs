@@ -1,11 +1,12 @@
 //! Images at a place: OME-Zarr 0.1 to 0.6 in zarr v2 or v3, and plain zarr arrays.
 //!
 //! Lives here: from a place to an [`Image`] (this file), reading metadata documents (`metadata`), what they say there is (`look`), array
-//! metadata that the codec library would report too vaguely (`array`), telling what there is without opening it (`survey`), what may
+//! metadata that the codec library would report too vaguely (`array`), label images beside an image (`labels`), telling what there is without opening it (`survey`), what may
 //! be wrong (`error`), reading chunks (`source`).
 
 mod array;
 mod error;
+mod labels;
 mod look;
 mod marks;
 mod metadata;
@@ -34,11 +35,25 @@ const MOST_LEVELS: usize = 1 << 8;
 const DEEPEST: usize = 4;
 
 /// Opens the image at `base` of `place`; `wanted` chooses among several of one group by name or number (from 0). Of a collection (a
-/// plate, a well, a bioformats2raw series) the first image is opened. Reads metadata only, in as few round trips as it can.
-pub(crate) fn open(place: Arc<dyn Place>, base: Key, wanted: Option<&str>, id: ImageId) -> Result<Image, OpenError> {
+/// plate, a well, a bioformats2raw series) the first image is opened; its label images with it if `labels`, as far as they can be. Reads
+/// metadata only, in as few round trips as it can.
+pub(crate) fn open(
+    place: Arc<dyn Place>,
+    base: Key,
+    wanted: Option<&str>,
+    id: ImageId,
+    labels: bool,
+) -> Result<Image, OpenError> {
     let mut metadata = Metadata::new(place, base);
     let mut warnings = Vec::new();
-    let found = find(&mut metadata, wanted, &mut warnings)?;
+    let mut found = find(&mut metadata, wanted, &mut warnings)?;
+    found.plate = found.plate.or_else(|| look::plate_above(&metadata));
+    let labels = if labels { labels::open(&metadata, &found, id, &mut warnings) } else { Vec::new() };
+    Ok(opened(&metadata, found, id, warnings)?.with_labels(labels))
+}
+
+/// The image that was found.
+fn opened(metadata: &Metadata, found: Found, id: ImageId, mut warnings: Vec<String>) -> Result<Image, OpenError> {
     // What cannot be shown is said before what cannot be decoded.
     let dtype = found.levels[0].document.dtype()?;
     let mut readers = Vec::new();
@@ -52,9 +67,11 @@ pub(crate) fn open(place: Arc<dyn Place>, base: Key, wanted: Option<&str>, id: I
         }
         readers.push(LevelReader::new(metadata.key(&level.path)?, &document.json, document)?);
     }
-    let plate = found.plate.or_else(|| look::plate_above(&metadata));
+    let plate = found.plate;
     let location = metadata.name(&found.path);
     let name = found.name.unwrap_or_else(|| name_of(&location, plate.as_ref()));
+    // One that says nothing of its values is one all the same where the format has label images.
+    let is_labels = found.label.is_some() || location.trim_end_matches('/').rsplit('/').nth(1) == Some("labels");
     let levels = found.levels.into_iter().zip(found.description.placements);
     warnings.dedup();
     let info = ImageInfo {
@@ -74,6 +91,7 @@ pub(crate) fn open(place: Arc<dyn Place>, base: Key, wanted: Option<&str>, id: I
         labels: found.label.into_iter().chain(found.labels).collect(),
         images: found.images,
         plate,
+        is_labels,
     };
     Ok(Image::from_source(Arc::new(info), Arc::new(ZarrSource::new(metadata.place().clone(), readers))))
 }

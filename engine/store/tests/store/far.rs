@@ -4,7 +4,7 @@ use bytes::Bytes;
 use nc_core::data::ImageId;
 use nc_store::place::{Access, Done, Entry, Key, Memory, Place, PlaceError, PlaceErrorKind, Read, Span, Spot, Stop};
 use nc_store::survey::survey_at;
-use nc_store::{OpenError, open_at};
+use nc_store::{OpenError, open_at, open_with_labels};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 
@@ -113,6 +113,23 @@ fn an_image_opens_in_two_rounds() {
     // A report takes the time to look at the labels, too.
     let (spot, _) = far(&v3_files, &[5, 3, 1], &[]);
     assert_eq!(survey_at(&spot).unwrap().labels[0].source.as_deref(), Some("../../"));
+
+    // With its label images it opens in two more, however many there are. What does not open is said.
+    let labels = || group(json!({"multiscales": [{"axes": ["y", "x"], "datasets": [{"path": "s0"}]}]}));
+    let mut with_labels = v3_files.to_vec();
+    with_labels[3].1 = group(json!({"labels": ["cells", "gone", "nuclei"]}));
+    with_labels[4].1 = labels();
+    with_labels.extend([
+        ("labels/nuclei/zarr.json", labels()),
+        ("labels/cells/s0/zarr.json", v3([32, 32])),
+        ("labels/nuclei/s0/zarr.json", v3([16, 16])),
+    ]);
+    let (spot, _) = far(&with_labels, &[5, 3, 3, 4], &[]);
+    let image = open_with_labels(&spot, ImageId(17)).unwrap();
+    let told = image.labels().iter().map(|labels| (labels.info.name.as_str(), labels.info.id, labels.info.is_labels));
+    assert_eq!(told.collect::<Vec<_>>(), [("cells", ImageId(18), true), ("nuclei", ImageId(20), true)]);
+    assert_eq!(image.find(ImageId(20)).unwrap().info.levels[0].shape, [16, 16]);
+    assert!(image.info.warnings.iter().any(|w| w.contains("\"gone\" is not drawn")), "{:?}", image.info.warnings);
 
     let v2_files = [
         (".zattrs", multiscales("0.4")),

@@ -425,6 +425,8 @@ fn labels_with_colours_properties_and_source() {
     let own = info(&files, "labels/nuclei");
     assert_eq!((own.name.as_str(), own.labels.len(), own.labels[0].name.as_str()), ("nuclei", 1, ""));
     assert_eq!(own.labels[0].values, nuclei.values);
+    assert!(own.is_labels && !info_of_image.is_labels);
+    assert_eq!(own.label_colors().unwrap().color(1), [255, 0, 0, 128]);
     assert_eq!(look(&files, "labels/nuclei").kind, Kind::LabelImage);
     let list = look(&files, "labels");
     assert_eq!((list.kind, list.labels.len(), &list.labels[0]), (Kind::Labels, 2, nuclei));

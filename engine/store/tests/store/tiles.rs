@@ -148,6 +148,43 @@ fn no_tile_beyond_the_image() {
     assert_eq!(source.reads.lock().unwrap().len(), 4, "only the good tile was read");
 }
 
+#[test]
+fn ids_become_keys_on_the_way_to_tiles_and_overviews() {
+    const IDS: [i64; 4] = [0, 3, 100, 70_000];
+    let key = nc_core::data::labels::key_of;
+    // Type by type: bytes of those of the ids that it can hold, and what comes of them.
+    let cases: Vec<(DType, Vec<u8>, [u16; 4])> = vec![
+        (DType::U8, vec![0, 3, 100, 7], [0, 3, 100, 7]),
+        (DType::I8, vec![0, 3, 100, 0xff], [0, 3, 100, key(-1)]),
+        (DType::U16, [0u16, 3, 100, 65_535].map(u16::to_ne_bytes).concat(), [0, 3, 100, 65_535]),
+        (DType::U32, IDS.map(|id| (id as u32).to_ne_bytes()).concat(), IDS.map(key)),
+        (DType::I64, IDS.map(i64::to_ne_bytes).concat(), IDS.map(key)),
+        (DType::U64, IDS.map(|id| (id as u64).to_ne_bytes()).concat(), IDS.map(key)),
+        (DType::F64, IDS.map(|id| (id as f64).to_ne_bytes()).concat(), IDS.map(key)),
+    ];
+    assert_ne!(key(70_000), 70_000u32 as u16);
+    for (dtype, bytes, keys) in cases {
+        let mut info = info(dtype, &[(&[2, 4], &[1, 4])]);
+        info.is_labels = true;
+        // The second row is not stored.
+        let (image, _) = image(info, move |info, _, at, _| {
+            let shape = &info.levels[0].chunk;
+            let uniform = || Chunk::absent(shape, [0; 8]).unwrap();
+            Ok(Some(if at[0] == 0 { Chunk::new(shape, bytes.clone()).unwrap() } else { uniform() }))
+        });
+        let loader = Loader::new(LoaderConfig { threads: 1, cache_bytes: 1 << 20 });
+        let view = View::attach(&loader, 1);
+        let tile = TileKey { plane: crate::synthetic::plane(0, 0, 1, [0; MAX_AXES]), ty: 0, tx: 0 };
+        want(&loader, view.id, &image, &[tile]);
+        let expected: Vec<f32> = keys.iter().chain(&[0; 4]).map(|&key| f32::from(key)).collect();
+        let [Arrival::Tile { tile: made, .. }] = &view.take(1)[..] else { panic!("{dtype:?}") };
+        assert_eq!((samples(made), made.samples.format()), (expected.clone(), image.info.sample_format()), "{dtype:?}");
+        let again = loader.resident_tile(&image, &tile, &mut SpareSamples::default()).unwrap();
+        assert_eq!(samples(&again), expected, "{dtype:?}");
+        assert_eq!(loader.overview(&image, tile.plane, 8).unwrap().samples, expected, "{dtype:?}");
+    }
+}
+
 /// A screen of cached data must be cut within a fraction of a frame: 40 tiles out of 64³ chunks, bound 3 ms alone on a core. The
 /// best of several runs is taken, and the bound is loose, because the machine that tests is a busy one.
 #[test]

@@ -207,6 +207,7 @@ pub(crate) fn view(dataset: Option<Arc<Dataset>>) -> AppliedView {
         attenuation: 0.05,
         iso_threshold: 2050.0,
         sample_step: 1.0,
+        contour: 0,
     };
     let layer = |spec: &Arc<nc_engine::api::scene::LayerSpec>| {
         let (controls, thumbnail) = (controls.clone(), Arc::new(Thumbnail::black()));

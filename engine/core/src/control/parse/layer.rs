@@ -3,7 +3,7 @@
 use super::Address;
 use crate::control::coerce;
 use crate::control::intent::{Intent, Rejection};
-use crate::data::{Blending, Interpolation, Rendering, colormap};
+use crate::data::{Blending, Interpolation, Rendering, colormap, labels};
 use crate::scene::Depiction;
 use crate::scene::control::{Control, ControlKey};
 use serde_json::Value;
@@ -47,6 +47,7 @@ fn control(key: ControlKey, value: &Value) -> Option<Control> {
         ControlKey::Attenuation => Control::Attenuation(coerce::number(value)?.clamp(0.0, MOST)),
         ControlKey::IsoThreshold => Control::IsoThreshold(coerce::number(value)?.clamp(-MOST, MOST)),
         ControlKey::SampleStep => return None,
+        ControlKey::Contour => Control::Contour(coerce::integer(value)?.clamp(0, i64::from(labels::MOST_CONTOUR)) as u32),
     })
 }
 

@@ -295,9 +295,12 @@ fn tiles(image: u32, class: Class) -> Vec<Want> {
     (0..64).map(|n| want(Goal::Tile(tile(image, n)), class)).collect()
 }
 
+/// A want: image, tile, class, whether it warms and whether it is a brick, deadline in milliseconds, whether it pins.
+type Wish = (u32, u32, usize, (bool, bool), Option<u64>, bool);
+
 #[derive(Debug, Clone)]
 enum Op {
-    Want(u32, Vec<(u32, u32, usize, (bool, bool), Option<u64>, bool)>),
+    Want(u32, Vec<Wish>),
     Leave(u32),
     Wait(u64),
     Take(u32),
