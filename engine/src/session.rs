@@ -41,6 +41,8 @@ pub struct SessionConfig {
     pub view: ViewPolicy,
     /// Whether to look again and again whether the data have grown.
     pub watch: bool,
+    /// Degrees a second that the 3D camera turns by itself until somebody does anything; 0 if it does not.
+    pub turning: f64,
 }
 
 /// What of an image is loaded and drawn for a view.
@@ -88,7 +90,7 @@ impl Session {
             Some(image) => load::seed(engine, image, config.canvas),
             None => (Seed::idle(config.canvas), None),
         };
-        let seed = Seed { most_canvas: largest_picture(), ..seed };
+        let seed = Seed { most_canvas: largest_picture(), turning: config.turning, ..seed };
         let ledger = Arc::new(SharedLedger::new(Ledger::new(seed)?));
         let (signal, inbox, stats) = (Arc::new(Signal::default()), Arc::new(Inbox::default()), Arc::new(Stats::default()));
         let (stream, device) = (Arc::new(Mutex::new(None)), Arc::new(Mutex::new(None)));

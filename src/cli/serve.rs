@@ -71,6 +71,12 @@ pub(crate) struct Args {
     /// Does not look again and again whether the data have grown
     #[arg(long)]
     no_watch: bool,
+    /// In 3D, turn by itself until somebody does anything
+    #[arg(long)]
+    animate: bool,
+    /// How fast, degrees a second [default: 30]
+    #[arg(long, value_name = "DEGREES", allow_hyphen_values = true)]
+    animate_dps: Option<String>,
     /// Who may change the scene: everyone, first (the client that came first) or token [default: everyone]
     #[arg(long, value_name = "WHO")]
     drive: Option<String>,
@@ -104,6 +110,8 @@ impl From<Args> for Flags {
             data_root: args.data_root,
             allow_url: args.allow_url,
             no_watch: args.no_watch,
+            animate: args.animate,
+            animate_dps: args.animate_dps,
             drive: args.drive,
             drive_token: args.drive_token,
             log_level: args.log_level,
@@ -162,6 +170,7 @@ async fn serve(config: &Config, selection: &Selection) -> Result<(), Failure> {
         encode_threads: u32::try_from(cores).unwrap_or(4).clamp(1, 4),
         view: limits.view.value,
         watch: config.watch.value,
+        turning: config.turning(),
     };
     let session = engine.start(image, session, server.sink()).map_err(Failure::machine)?;
     announce(&server.bound())?;

@@ -21,7 +21,7 @@
 use crate::camera::{self, Home, Poses};
 use crate::{viewport, volume};
 use nc_core::data::lod::{LevelDecision, LevelInputs, LevelPolicy, LevelReason};
-use nc_core::data::turntable::VolumePose;
+use nc_core::data::turntable::{self, VolumePose};
 use nc_core::data::volume_lod::VolumeInputs;
 use nc_core::data::{Budgets, CanvasSize, FILTER_MARGIN, Footprint, LevelDecided, Rect, Roi, RoiInputs, RoiPolicy};
 use nc_core::exchange::CameraCommand;
@@ -31,6 +31,10 @@ use std::time::{Duration, Instant};
 
 /// A zoom older than this no longer hints at a direction.
 const ZOOM_HINT_AGE: Duration = Duration::from_millis(500);
+/// A camera that turns by itself moves again after this, or as soon as the frame rate allows.
+const TURN_EVERY: Duration = Duration::from_millis(8);
+/// It turns at most as far at once as in this time: a picture that took longer makes it slower, not jump.
+const LONGEST_TURN: Duration = Duration::from_millis(250);
 /// A 3D camera that was not moved for so long is at rest.
 const VOLUME_REST: Duration = Duration::from_millis(250);
 
@@ -82,6 +86,8 @@ pub struct Live {
     /// What of the plane's level is loaded.
     pub region: Option<Region>,
     volume: VolumeChoice,
+    /// When the camera turned by itself last, if it does.
+    turned_at: Option<Instant>,
     /// The decision that was told last, and its target.
     told: Option<(LevelDecision, usize)>,
     /// Since when the old picture stands in for a new step of which nothing is there.
@@ -109,6 +115,7 @@ impl Live {
             zoom_hint: None,
             region: None,
             volume: VolumeChoice::default(),
+            turned_at: None,
             told: None,
             holding_since: None,
         }
@@ -234,7 +241,7 @@ pub fn plan(live: &Live, given: &Given<'_>) -> ViewPlan {
     let shown = next.poses.plane.expanded_to(state.canvas);
     let decided = match next.mode {
         Mode::Volume => {
-            let pose = home.volume_pose(next.poses.volume);
+            let pose = turned(&mut next, home.volume_pose(next.poses.volume), *state.view.turning.get(), now);
             next.poses.volume = Some(pose);
             if toggled || camera.reset || live.poses.volume.is_none() {
                 // Somewhere else altogether: its level is found at once.
@@ -245,6 +252,7 @@ pub fn plan(live: &Live, given: &Given<'_>) -> ViewPlan {
             volume_level(&mut next, &pose, home.volume, given)
         }
         Mode::Plane => {
+            next.turned_at = None;
             next.due |= live.asked.is_some() && next.asked.is_none();
             plane_level(&mut next, given, shown, toggled)
         }
@@ -257,7 +265,8 @@ pub fn plan(live: &Live, given: &Given<'_>) -> ViewPlan {
         next.switched_at = Some(now);
     }
     let cooldown_ends = next.switched_at.unwrap_or(now) + given.policy.cooldown;
-    let wake_at = decided.again_at.into_iter().chain(due.then_some(cooldown_ends)).min();
+    let turns_at = next.turned_at.map(|at| at + TURN_EVERY);
+    let wake_at = decided.again_at.into_iter().chain(due.then_some(cooldown_ends)).chain(turns_at).min();
     (next.level, next.target, next.downgraded) = (decision.level, decided.target, decision.downgraded);
     next.canvas = state.canvas;
     if let Some(asked) = &mut next.asked {
@@ -272,6 +281,18 @@ pub fn plan(live: &Live, given: &Given<'_>) -> ViewPlan {
         told(&decided, live.level, news, &next, given, shown)
     });
     ViewPlan { live: next, decided, wake_at, reset: camera.reset }
+}
+
+/// The pose of a camera that turns by itself at `speed` degrees a second, now. After a pause it goes on from where it was.
+fn turned(next: &mut Live, pose: VolumePose, speed: f64, now: Instant) -> VolumePose {
+    let before = std::mem::replace(&mut next.turned_at, (speed != 0.0).then_some(now));
+    match before.filter(|_| speed != 0.0) {
+        Some(before) => {
+            let seconds = now.saturating_duration_since(before).min(LONGEST_TURN).as_secs_f64();
+            turntable::orbit(pose, speed * seconds, 0.0)
+        }
+        None => pose,
+    }
 }
 
 /// A decision as it is told.

@@ -97,7 +97,7 @@ impl Observer {
             range: RANGE,
             encode_threads: 2,
             view: ViewPolicy::default(),
-            watch: true,
+            watch: true, turning: 0.0,
         };
         let session = engine.start(image.clone(), config, Arc::new(Collector(tell))).unwrap();
         session.set_viewers(1);

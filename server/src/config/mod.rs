@@ -59,6 +59,10 @@ pub struct Config {
     pub places: Places,
     /// Whether to look again and again whether the data that are shown have grown.
     pub watch: Setting<bool>,
+    /// Whether the 3D camera turns by itself at first.
+    pub animate: Setting<bool>,
+    /// How fast it does, degrees a second.
+    pub animate_dps: Setting<f64>,
     /// Who may change the scene; everybody may watch.
     pub drive: Setting<Drive>,
     /// How much is logged.
@@ -66,6 +70,11 @@ pub struct Config {
 }
 
 impl Config {
+    /// Degrees a second that the 3D camera turns by itself at first; 0 if it does not.
+    pub fn turning(&self) -> f64 {
+        if self.animate.value { self.animate_dps.value } else { 0.0 }
+    }
+
     /// Size of canvas and video.
     pub fn canvas(&self) -> CanvasSize {
         CanvasSize { width: self.width.value, height: self.height.value }
@@ -122,6 +131,8 @@ pub struct Flags {
     pub data_root: Option<String>,
     pub allow_url: Vec<String>,
     pub no_watch: bool,
+    pub animate: bool,
+    pub animate_dps: Option<String>,
     pub places: PlaceFlags,
     pub drive: Option<String>,
     pub drive_token: Option<String>,
@@ -253,6 +264,18 @@ impl Config {
                 &env,
                 true,
                 |text| one_of(text, &[("on", true), ("off", false)]),
+            )?,
+            animate: key("--animate", "NAPARI_CUDA_ANIMATE", "on or off").setting(
+                flags.animate.then(|| "on".to_owned()),
+                &env,
+                false,
+                |text| one_of(text, &[("on", true), ("off", false), ("1", true), ("0", false), ("true", true), ("false", false)]),
+            )?,
+            animate_dps: key("--animate-dps", "NAPARI_CUDA_TURNTABLE_DPS", "degrees a second from -360 to 360").setting(
+                flags.animate_dps,
+                &env,
+                30.0,
+                |text| number(text).filter(|dps| (-360.0..=360.0).contains(dps)),
             )?,
             places: Places::resolve(flags.places, &env)?,
             drive,

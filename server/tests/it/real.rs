@@ -61,7 +61,7 @@ impl RealServer {
             range: ColorRange::Full,
             encode_threads: 1,
             view: ViewPolicy::default(),
-            watch: true,
+            watch: true, turning: 0.0,
         };
         let session = engine.start(image, session, server.sink()).unwrap();
         let (bound, (stop, stopped)) = (server.bound(), oneshot::channel());

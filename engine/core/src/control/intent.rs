@@ -28,6 +28,8 @@ pub enum Intent {
         /// Rows.
         height: i64,
     },
+    /// Degrees a second that the 3D camera turns by itself; 0 stops it.
+    Turning(f64),
     /// Absolute index on an axis, in the index space of the level that is shown.
     DimsIndex {
         /// Label or number of the axis.
@@ -88,6 +90,7 @@ impl Intent {
     /// | --- | --- | --- | --- |
     /// | `view` | any | `ndisplay` | integer; at least 3 is 3, anything else and null 2 |
     /// | | | `canvas_size` | `[width, height]`, pixels (an extension) |
+    /// | | | `turning` | number, degrees a second, clamped to -360..360 (an extension) |
     /// | `dims` | axis, by number or label | `index` | integer |
     /// | | | `step` | integer, signed |
     /// | `camera` | "" or `main` | `zoom` | `{factor > 0, anchor_px: [x, y]}` |

@@ -47,6 +47,7 @@ pub fn reduce(cx: Context<'_>, intent: Intent, origin: Option<Arc<Origin>>) -> R
             let batch = IntentBatch::new(OpKind::Canvas, origin).canvas_size(size);
             Ok(Reduced::silent(batch, json!([size.width, size.height])))
         }
+        Intent::Turning(speed) => Ok(Reduced::silent(IntentBatch::new(OpKind::Turning, origin).turning(speed), json!(speed))),
         Intent::DimsIndex { axis, index } => reduce_dims(cx, &axis, |_| index, "index", origin),
         Intent::DimsStep { axis, delta } => reduce_dims(cx, &axis, |at| at.saturating_add(delta), "step", origin),
         Intent::Camera { mode, motion, applied } => Ok(reduce_motion(state, mode, motion, applied, origin)),

@@ -62,6 +62,7 @@ pub(super) enum IntentWrite {
     Lock(bool),
     Release,
     CanvasSize(CanvasSize),
+    Turning(f64),
     Layer(usize, Control),
 }
 
@@ -134,6 +135,13 @@ impl IntentBatch {
     #[must_use]
     pub fn canvas_size(mut self, size: CanvasSize) -> Self {
         self.writes.push(IntentWrite::CanvasSize(size));
+        self
+    }
+
+    /// Writes how fast the 3D camera turns by itself, degrees a second.
+    #[must_use]
+    pub fn turning(mut self, degrees_per_second: f64) -> Self {
+        self.writes.push(IntentWrite::Turning(degrees_per_second));
         self
     }
 

@@ -107,6 +107,10 @@ impl Ledger {
         if batch.kind == OpKind::Camera {
             next.camera.commands += 1;
         }
+        // A hand on anything stops the turntable. That 3D was asked for, and how large a window is, is no such thing.
+        if batch.origin.is_some() && !matches!(batch.kind, OpKind::Turning | OpKind::View | OpKind::Canvas) {
+            next.view.turning.set(0.0, next.version, None);
+        }
         for write in batch.writes {
             write_intent(&mut next, write, batch.origin.clone());
         }
@@ -187,6 +191,7 @@ fn write_intent(next: &mut State, write: IntentWrite, origin: Option<Arc<Origin>
         }
         IntentWrite::Release => next.multiscale.lock.write(false, stamp, origin),
         IntentWrite::CanvasSize(size) => next.view.canvas_size.write(size, stamp, origin),
+        IntentWrite::Turning(speed) => next.view.turning.write(speed, stamp, origin),
         IntentWrite::Layer(index, control) => {
             if let Some(layer) = next.layers.get_mut(index) {
                 let layer = Arc::make_mut(layer);
@@ -253,6 +258,9 @@ fn restore(next: &mut State, planned: &State, last_good: &State, shown: &Applied
     if due(next.view.canvas_size.mark()) {
         next.view.canvas_size.write(*last_good.view.canvas_size.get(), stamp, None);
     }
+    if due(next.view.turning.mark()) {
+        next.view.turning.write(*last_good.view.turning.get(), stamp, None);
+    }
     let same_mode = *next.view.ndisplay.get() == shown.ndisplay;
     if same_mode && due(next.dims.step.mark()) {
         next.dims.step.write(last_good.dims.step.get().clone(), stamp, None);
@@ -278,6 +286,7 @@ fn property_version(state: &State, kind: OpKind) -> u64 {
     match kind {
         OpKind::View => state.view.ndisplay.mark().version,
         OpKind::Canvas => state.view.canvas_size.mark().version,
+        OpKind::Turning => state.view.turning.mark().version,
         OpKind::Dims(_) => state.dims.step.mark().version,
         // A release writes the lock alone.
         OpKind::Level => state.multiscale.level.mark().version + state.multiscale.lock.mark().version - 1,

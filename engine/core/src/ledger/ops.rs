@@ -18,6 +18,8 @@ pub enum OpKind {
     View,
     /// The size of the canvas.
     Canvas,
+    /// The camera turns by itself, or stops.
+    Turning,
     /// The step of one dim.
     Dims(usize),
     /// A level request, or its release.

@@ -16,6 +16,8 @@ pub struct Seed {
     pub canvas: CanvasSize,
     /// The largest that the video may have.
     pub most_canvas: CanvasSize,
+    /// Degrees a second that the 3D camera turns by itself.
+    pub turning: f64,
     /// Level-0 index per dim.
     pub step: Vec<u64>,
     /// Target level.
@@ -30,7 +32,7 @@ impl Seed {
     /// Nothing to show: the idle scene of PROTOCOL §4.
     pub fn idle(canvas: CanvasSize) -> Self {
         let rect = Rect { left: -0.5, bottom: -0.5, width: 1.0, height: 1.0 };
-        Self { dataset: None, canvas, most_canvas: canvas, step: vec![0, 0], level: 0, rect, controls: Vec::new() }
+        Self { dataset: None, canvas, most_canvas: canvas, turning: 0.0, step: vec![0, 0], level: 0, rect, controls: Vec::new() }
     }
 
     pub(super) fn into_state(self, version: u64, epoch: u64, op: OpSeq) -> State {
@@ -58,6 +60,7 @@ impl Seed {
             view: ViewState {
                 ndisplay: Leaf::seeded(2, version),
                 entered_from: Leaf::seeded(None, version),
+                turning: Leaf::seeded(self.turning, version),
                 canvas_size: Leaf::seeded(self.canvas, version),
             },
             dims: DimsState { order: Leaf::seeded(order, version), step: Leaf::seeded(self.step, version) },

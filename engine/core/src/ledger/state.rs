@@ -43,6 +43,9 @@ pub struct ViewState {
     /// What was shown when 3D was asked for, as the intent found it; `Some` while `ndisplay` is 3. Its level follows a frame of 2D
     /// that was still on its way.
     pub entered_from: Leaf<Option<PlaneView>>,
+    /// Degrees a second that the 3D camera turns by itself about the vertical; 0 if it does not. Whatever a client asks for next,
+    /// but for the mode and the size of the canvas, ends it.
+    pub turning: Leaf<f64>,
     /// The size of canvas and video that was asked for last; they follow.
     pub canvas_size: Leaf<CanvasSize>,
 }

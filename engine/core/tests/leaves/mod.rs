@@ -26,6 +26,8 @@ pub(crate) fn intent_leaves(state: &State) -> Vec<LeafSeen> {
     let mut leaves = vec![
         leaf("ndisplay", &state.view.ndisplay),
         leaf("entered_from", &state.view.entered_from),
+        leaf("canvas_size", &state.view.canvas_size),
+        leaf("turning", &state.view.turning),
         leaf("step", &state.dims.step),
         leaf("level", &state.multiscale.level),
         leaf("lock", &state.multiscale.lock),

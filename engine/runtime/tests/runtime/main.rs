@@ -13,5 +13,6 @@ mod stand;
 mod supply;
 mod threads;
 mod tick;
+mod turning;
 mod turns;
 mod volumes;

@@ -1,14 +1,18 @@
-//! `view`: the mode, and the size of the canvas.
+//! `view`: the mode, the size of the canvas, the turntable.
 
 use super::Address;
 use crate::control::coerce;
 use crate::control::intent::{Intent, Rejection};
 use serde_json::Value;
 
+/// Most degrees a second either way.
+const FASTEST_TURN: f64 = 360.0;
+
 pub(in crate::control) fn parse(at: Address<'_>, value: &Value) -> Result<Intent, Rejection> {
     match at.key {
         "ndisplay" => ndisplay(at, value),
         "canvas_size" => canvas_size(at, value),
+        "turning" => turning(at, value),
         _ => Err(at.unsupported()),
     }
 }
@@ -26,4 +30,9 @@ fn canvas_size(at: Address<'_>, value: &Value) -> Result<Intent, Rejection> {
         return Err(at.invalid("canvas_size must be [width, height]"));
     };
     Ok(Intent::CanvasSize { width, height })
+}
+
+fn turning(at: Address<'_>, value: &Value) -> Result<Intent, Rejection> {
+    let speed = coerce::number(value).ok_or_else(|| at.invalid("turning must be degrees a second"))?;
+    Ok(Intent::Turning(speed.clamp(-FASTEST_TURN, FASTEST_TURN)))
 }
