@@ -73,7 +73,8 @@ impl GlDevice {
         let device_edge = limits::limits(functions).texture_3d;
         let edge = options.texture_edge_3d.unwrap_or(device_edge);
         let volumes = Volumes::new(device_edge, edge, identity.software, options.skip);
-        let info = DeviceInfo { kind: DeviceKind::Gl, description, memory, texture_edge_3d: Some(device_edge) };
+        // Longer volumes are folded.
+        let info = DeviceInfo { kind: DeviceKind::Gl, description, memory, texture_edge_3d: None };
         let mut device = Self { gl, info, canvas, picture: None, sheets, slice, volumes, capture };
         device.resize(canvas)?;
         Ok(device)
