@@ -62,7 +62,8 @@ fn start(engine: &Engine, image: &Path, watch: bool) -> (Session, Receiver<Event
         range: ColorRange::Full,
         encode_threads: 1,
         view: ViewPolicy::default(),
-        watch, turning: 0.0,
+        watch,
+        turning: 0.0,
     };
     let image = engine.open(image.to_str().unwrap()).unwrap();
     (engine.start(Some(image), config, Arc::new(Told(tell))).unwrap(), told)

@@ -38,7 +38,8 @@ fn live() {
         range: ColorRange::Full,
         encode_threads: 2,
         view: ViewPolicy::default(),
-        watch: true, turning: 0.0,
+        watch: true,
+        turning: 0.0,
     };
     let (came, first) = sync_channel(1);
     let session = engine.start(Some(engine.demo()), config, Arc::new(First(came))).unwrap();

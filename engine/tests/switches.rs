@@ -62,7 +62,8 @@ fn fifty_images_leave_no_thread_no_file_and_no_chunk() {
         range: ColorRange::Full,
         encode_threads: 2,
         view: ViewPolicy::default(),
-        watch: true, turning: 0.0,
+        watch: true,
+        turning: 0.0,
     };
     let (tell, shown) = sync_channel(1 << 12);
     let session = engine.start(None, config, Arc::new(Shown(tell))).unwrap();

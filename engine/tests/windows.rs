@@ -60,7 +60,8 @@ fn start(engine: &Engine, image: Option<Image>) -> (Session, Receiver<Event>) {
     let (tell, told) = sync_channel(1 << 12);
     let canvas = CanvasSize { width: 64, height: 48 };
     let (fps, bitrate, range) = (60.0, 1_000_000, ColorRange::Full);
-    let config = SessionConfig { canvas, fps, bitrate, range, encode_threads: 1, view: ViewPolicy::default(), watch: true, turning: 0.0 };
+    let config =
+        SessionConfig { canvas, fps, bitrate, range, encode_threads: 1, view: ViewPolicy::default(), watch: true, turning: 0.0 };
     (engine.start(image, config, Arc::new(Told(tell))).unwrap(), told)
 }
 

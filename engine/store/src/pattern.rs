@@ -75,7 +75,7 @@ impl Pattern {
             // White is 7; each bar to the right has one less: green counts four, red two, blue one.
             Self::Bars => lit((7 - x / 160) & [2, 4, 1][first as usize % 3] != 0),
             Self::Gradient => (64 * x + y / 16) as u16,
-            Self::Checker => lit(((x >> (y / 128)) + (y >> (y / 128))).is_multiple_of(2)),
+            Self::Checker => lit(((x >> (y / 128)) + ((y % 128) >> (y / 128))).is_multiple_of(2)),
             Self::Counter => lit(counted(first, y, x)),
         }
     }

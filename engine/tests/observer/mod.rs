@@ -97,7 +97,8 @@ impl Observer {
             range: RANGE,
             encode_threads: 2,
             view: ViewPolicy::default(),
-            watch: true, turning: 0.0,
+            watch: true,
+            turning: 0.0,
         };
         let session = engine.start(image.clone(), config, Arc::new(Collector(tell))).unwrap();
         session.set_viewers(1);

@@ -138,7 +138,8 @@ fn the_first_picture_of_an_image_is_a_keyframe() {
         range,
         encode_threads: 1,
         view: ViewPolicy::default(),
-        watch: true, turning: 0.0,
+        watch: true,
+        turning: 0.0,
     };
     let token = Arc::new(());
     let session = engine.start(Some(gray(60, &token)), config, Arc::new(Packets(tell))).unwrap();

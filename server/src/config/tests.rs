@@ -124,7 +124,7 @@ fn bad_values_name_what_held_them_and_what_is_allowed() {
     assert!(of(Flags { host: Some(" ".into()), ..flags() }).starts_with("--host"));
     assert_eq!(
         of(Flags { data: Some("a".into()), demo: true, ..flags() }),
-        "DATA and --demo exclude each other; give one of them"
+        "DATA, --demo and --pattern exclude each other; give one of them"
     );
     let env = |name: &str| (name == "NAPARI_CUDA_CACHE_MB").then(|| "lots".to_owned());
     let error = Config::resolve(Flags::default(), env).unwrap_err().to_string();

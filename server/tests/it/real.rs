@@ -61,7 +61,8 @@ impl RealServer {
             range: ColorRange::Full,
             encode_threads: 1,
             view: ViewPolicy::default(),
-            watch: true, turning: 0.0,
+            watch: true,
+            turning: 0.0,
         };
         let session = engine.start(image, session, server.sink()).unwrap();
         let (bound, (stop, stopped)) = (server.bound(), oneshot::channel());

@@ -20,7 +20,16 @@ pub fn seed(dataset: Arc<Dataset>, canvas: CanvasSize, windows: &[(f64, f64)]) -
     let oversampling = dataset.oversampling(rect.expanded_to(canvas), canvas, y, x);
     let level = LevelPolicy::default().settle(&oversampling, &vec![true; oversampling.len()], 0).level;
     let controls = (0..dataset.layers.len()).map(|i| layer_controls(&dataset, i, windows.get(i).copied())).collect();
-    Seed { step: dataset.initial_step(), level, rect, controls, canvas, most_canvas: canvas, turning: 0.0, dataset: Some(dataset) }
+    Seed {
+        step: dataset.initial_step(),
+        level,
+        rect,
+        controls,
+        canvas,
+        most_canvas: canvas,
+        turning: 0.0,
+        dataset: Some(dataset),
+    }
 }
 
 fn layer_controls(dataset: &Dataset, index: usize, window: Option<(f64, f64)>) -> LayerControls {
