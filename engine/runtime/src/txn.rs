@@ -241,7 +241,8 @@ pub fn plan(live: &Live, given: &Given<'_>) -> ViewPlan {
     let shown = next.poses.plane.expanded_to(state.canvas);
     let decided = match next.mode {
         Mode::Volume => {
-            let pose = turned(&mut next, home.volume_pose(next.poses.volume), *state.view.turning.get(), now);
+            let pose = home.volume_pose(next.poses.volume);
+            let pose = turned(&mut next, pose, *state.view.turning.get(), now);
             next.poses.volume = Some(pose);
             if toggled || camera.reset || live.poses.volume.is_none() {
                 // Somewhere else altogether: its level is found at once.
