@@ -5,6 +5,7 @@
 //! on a small part of the chip. Which sample a pixel reads is worked out on the host, as for the cpu device.
 
 mod capture;
+mod clearing;
 mod colors;
 pub(crate) mod context;
 pub(crate) mod egl;
@@ -17,6 +18,7 @@ mod volume;
 use crate::api::{CapturedFrame, DeviceError, DeviceInfo, DeviceKind, FrameFormat, RenderDevice, SlicePass, VolumePass};
 use crate::{outline, samples};
 use capture::Capture;
+use clearing::Clearing;
 use context::{Gl, check};
 use nc_core::data::{Brick, BrickKey, CanvasSize, Samples, Tile, TileKey, VolumeKey};
 use picture::Picture;
@@ -35,6 +37,7 @@ pub struct GlDevice {
     slice: SliceKernel,
     volumes: Volumes,
     capture: Capture,
+    clearing: Clearing,
 }
 
 /// How a gl device draws.
@@ -75,7 +78,8 @@ impl GlDevice {
         let volumes = Volumes::new(device_edge, edge, identity.software, options.skip);
         // Longer volumes are folded.
         let info = DeviceInfo { kind: DeviceKind::Gl, description, memory, texture_edge_3d: None };
-        let mut device = Self { gl, info, canvas, picture: None, sheets, slice, volumes, capture };
+        let clearing = Clearing::new(functions)?;
+        let mut device = Self { gl, info, canvas, picture: None, sheets, slice, volumes, capture, clearing };
         device.resize(canvas)?;
         Ok(device)
     }
@@ -122,7 +126,7 @@ impl RenderDevice for GlDevice {
         self.resize(pass.canvas)?;
         let gl = self.gl.bound()?;
         let Some(picture) = &self.picture else { return Ok(()) };
-        picture.clear(gl);
+        self.clearing.picture(gl, picture);
         self.slice.draw(gl, pass, &self.sheets, picture)
     }
 
@@ -143,8 +147,8 @@ impl RenderDevice for GlDevice {
         let gl = self.gl.bound()?;
         let Some(picture) = &self.picture else { return Ok(()) };
         if !pass.outline {
-            picture.clear(gl);
-            return self.volumes.draw(gl, pass, picture);
+            self.clearing.picture(gl, picture);
+            return self.volumes.draw(gl, pass, picture, &self.clearing);
         }
         let mut pixels = vec![0; pass.canvas.width as usize * pass.canvas.height as usize];
         outline::draw(pass, &mut pixels);
@@ -179,6 +183,7 @@ impl Drop for GlDevice {
                 self.sheets.delete(gl);
                 self.volumes.delete(gl);
                 self.capture.delete(gl);
+                self.clearing.delete(gl);
             }
             // A context that cannot be bound takes its objects with it.
             Err(error) => tracing::warn!("the gl device is dropped without its context: {error}"),

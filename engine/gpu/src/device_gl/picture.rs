@@ -1,4 +1,4 @@
-//! The picture that is drawn into: an 8-bit RGBA texture, bottom row first, and a framebuffer to clear and read it through.
+//! The picture that is drawn into: an 8-bit RGBA texture, bottom row first, and a framebuffer to read it through.
 
 use super::context::check;
 use crate::api::DeviceError;
@@ -44,17 +44,8 @@ impl Picture {
                 picture.delete(gl);
                 return Err(error);
             }
-            picture.clear(gl);
-            Ok(picture)
-        }
-    }
-
-    /// Opaque black.
-    pub(super) fn clear(&self, gl: &glow::Context) {
-        // SAFETY: the caller has the context bound; the framebuffer is ours and complete.
-        unsafe {
-            gl.bind_framebuffer(glow::FRAMEBUFFER, Some(self.framebuffer));
             gl.clear_buffer_u32_slice(glow::COLOR, 0, &[0, 0, 0, 255]);
+            Ok(picture)
         }
     }
 

@@ -26,7 +26,8 @@ const PAGES: usize = 3;
 /// Program and buffers of the pass.
 #[derive(Debug)]
 pub(super) struct SliceKernel {
-    program: glow::Program,
+    /// One per filter, made when it is first asked for.
+    programs: [Option<glow::Program>; 4],
     buffers: [glow::Buffer; 4],
     colors: ColorTables,
 }
@@ -103,13 +104,28 @@ fn fits(side: u32, len: u32, t: u32) -> bool {
 
 impl SliceKernel {
     pub(super) fn new(gl: &glow::Context) -> Result<Self, DeviceError> {
-        let program = compute_program(gl, &[include_str!("../kernels/layer.glsl"), include_str!("../kernels/slice.comp")])?;
         // SAFETY: the caller has the context bound; the buffers are deleted in `delete`.
         let buffers = unsafe {
             let make = || gl.create_buffer().map_err(DeviceError::OutOfMemory);
             [make()?, make()?, make()?, make()?]
         };
-        Ok(Self { program, buffers, colors: ColorTables::default() })
+        Ok(Self { programs: [None; 4], buffers, colors: ColorTables::default() })
+    }
+
+    fn program(&mut self, gl: &glow::Context, filter: Filter) -> Result<glow::Program, DeviceError> {
+        let (n, definition) = match filter {
+            Filter::Nearest => (0, "#define NEAREST\n"),
+            Filter::Linear => (1, "#define LINEAR\n"),
+            Filter::Cubic => (2, "#define CUBIC\n"),
+            Filter::Contour(_) => (3, "#define CONTOUR\n"),
+        };
+        if let Some(program) = self.programs[n] {
+            return Ok(program);
+        }
+        let parts = [definition, include_str!("../kernels/layer.glsl"), include_str!("../kernels/slice.comp")];
+        let program = compute_program(gl, &parts)?;
+        self.programs[n] = Some(program);
+        Ok(program)
     }
 
     pub(super) fn draw(
@@ -127,16 +143,18 @@ impl SliceKernel {
             if input.planes.is_empty() {
                 continue;
             }
+            let filter = Filter::of(layer);
+            let program = self.program(gl, filter)?;
             // SAFETY: the caller has the context bound; every buffer holds what the kernel's loops reach: a tap per covered pixel
             // and plane, a page per tile between the taps' outermost.
             unsafe {
-                gl.use_program(Some(self.program));
+                gl.use_program(Some(program));
                 self.fill(gl, COLUMNS, bytemuck::cast_slice(&input.columns));
                 self.fill(gl, ROWS, bytemuck::cast_slice(&input.rows));
                 self.fill(gl, PLANES, bytemuck::cast_slice(&input.planes));
                 self.fill(gl, PAGES, bytemuck::cast_slice(&input.pages));
-                set_layer_uniforms(gl, self.program, &layer.coloring, layer.opacity, Rule::of(layer.blending, i == 0));
-                self.set_uniforms(gl, &input, layer);
+                set_layer_uniforms(gl, program, &layer.coloring, layer.opacity, Rule::of(layer.blending, i == 0));
+                set_uniforms(gl, program, &input, filter);
                 let [_, _, width, height] = input.covered;
                 gl.dispatch_compute(width.div_ceil(GROUP.0), height.div_ceil(GROUP.1), 1);
                 gl.memory_barrier(glow::SHADER_IMAGE_ACCESS_BARRIER_BIT);
@@ -155,32 +173,27 @@ impl SliceKernel {
         }
     }
 
-    /// # Safety
-    /// The context is bound and the program in use.
-    unsafe fn set_uniforms(&self, gl: &glow::Context, input: &LayerInput, layer: &SliceLayer) {
-        let [left, bottom, width, height] = input.covered;
-        let (kind, reach) = match Filter::of(layer) {
-            Filter::Nearest => (0, 0),
-            Filter::Linear => (1, 0),
-            Filter::Cubic => (2, 0),
-            Filter::Contour(reach) => (3, reach),
-        };
-        // SAFETY: the caller's; a name that the program lacks has no location and is ignored.
-        unsafe {
-            let at = |name| gl.get_uniform_location(self.program, name);
-            gl.uniform_4_u32(at("covered").as_ref(), left, bottom, width, height);
-            gl.uniform_1_u32(at("plane_count").as_ref(), input.planes.len() as u32);
-            gl.uniform_1_u32(at("filter_kind").as_ref(), kind);
-            gl.uniform_1_u32(at("reach").as_ref(), reach);
-        }
-    }
-
     pub(super) fn delete(&mut self, gl: &glow::Context) {
         // SAFETY: the caller has the context bound and forgets the kernel.
         unsafe {
-            gl.delete_program(self.program);
+            self.programs.iter().flatten().for_each(|program| gl.delete_program(*program));
             self.buffers.iter().for_each(|b| gl.delete_buffer(*b));
         }
         self.colors.delete(gl);
+    }
+}
+
+/// # Safety
+/// The context is bound and the program in use.
+unsafe fn set_uniforms(gl: &glow::Context, program: glow::Program, input: &LayerInput, filter: Filter) {
+    let [left, bottom, width, height] = input.covered;
+    // SAFETY: the caller's; a name that the program lacks has no location and is ignored.
+    unsafe {
+        let at = |name| gl.get_uniform_location(program, name);
+        gl.uniform_4_u32(at("covered").as_ref(), left, bottom, width, height);
+        gl.uniform_1_u32(at("plane_count").as_ref(), input.planes.len() as u32);
+        if let Filter::Contour(reach) = filter {
+            gl.uniform_1_u32(at("reach").as_ref(), reach);
+        }
     }
 }

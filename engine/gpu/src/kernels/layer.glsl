@@ -34,16 +34,18 @@ uint entry(float v) {
 void blend(ivec2 pixel, vec4 color) {
     vec3 s = color.rgb;
     float a = color.a * opacity;
-    vec4 below = vec4(imageLoad(picture, pixel)) / 255.0;
-    vec3 D = below.rgb;
-    float d = below.a;
     vec4 joined;
     if (rule == FIRST) joined = vec4(s * a, 1.0);
     else if (rule == FIRST_PLAIN) joined = vec4(s, 1.0);
     else if (rule == REPLACE) joined = vec4(s, a);
-    else if (rule == OVER) joined = vec4(s * a + D * (1.0 - a), a + d);
-    else if (rule == ADD) joined = vec4(s * a + D * d, a + d);
-    else if (rule == MINIMUM) joined = min(vec4(s, a), below);
-    else joined = vec4(s * D, a + d);
+    else {
+        vec4 below = vec4(imageLoad(picture, pixel)) / 255.0;
+        vec3 D = below.rgb;
+        float d = below.a;
+        if (rule == OVER) joined = vec4(s * a + D * (1.0 - a), a + d);
+        else if (rule == ADD) joined = vec4(s * a + D * d, a + d);
+        else if (rule == MINIMUM) joined = min(vec4(s, a), below);
+        else joined = vec4(s * D, a + d);
+    }
     imageStore(picture, pixel, uvec4(clamp(joined, 0.0, 1.0) * 255.0 + 0.5));
 }

@@ -1,6 +1,6 @@
 // One layer of the slice pass, one pixel an invocation. The host has worked out what every column and row of the layer reads
 // (taps.rs), which tiles are resident (the pages) and what values mean (transfer.rs); the arithmetic here is the cpu device's, in the
-// same order. `precise` forbids fusing it.
+// same order. `precise` forbids fusing it. NEAREST, LINEAR, CUBIC or, of labels, CONTOUR says how samples become a value.
 layout(local_size_x = 16, local_size_y = 8) in;
 
 layout(binding = 0) uniform usampler2DArray sheets_u8;
@@ -21,7 +21,6 @@ layout(std430, binding = 3) readonly buffer Pages { uint pages[]; };
 // Covered pixels: left, bottom, width, height.
 uniform uvec4 covered;
 uniform uint plane_count;
-uniform uint filter_kind;
 // Of a contour.
 uniform uint reach;
 
@@ -29,9 +28,6 @@ const uint TILE = 256u;
 const uint MISSING = 0xffffffffu;
 const uint FORMAT_U8 = 0u;
 const uint FORMAT_U16 = 1u;
-const uint NEAREST = 0u;
-const uint LINEAR = 1u;
-const uint CUBIC = 2u;
 
 uint page_of(Plane plane, uint y, uint x) {
     return pages[plane.pages + (y / TILE - plane.tile_y) * plane.stride + x / TILE - plane.tile_x];
@@ -52,26 +48,29 @@ float mixed(float a, float b, float weight) {
 }
 
 // A plane's pages at the corners of what a pixel reads: two tiles along each axis at most.
-struct Corners { uint pages[4]; uint second_y; uint second_x; };
-
-uint page_at(Corners corners, uint y, uint x) {
-    return corners.pages[(y / TILE == corners.second_y ? 2u : 0u) + (x / TILE == corners.second_x ? 1u : 0u)];
-}
+struct Corners { uint page, right, above, diagonal; uint second_y; uint second_x; };
 
 float sample_at(Corners corners, uint y, uint x) {
-    return fetch(page_at(corners, y, x), y, x);
+    bool right = x / TILE == corners.second_x;
+    uint page = y / TILE == corners.second_y ? (right ? corners.diagonal : corners.above) : (right ? corners.right : corners.page);
+    return fetch(page, y, x);
 }
 
-float linear(Corners corners, Tap y, Tap x) {
-    float value[2];
-    for (uint k = 0u; k <= x.last - x.first; k++) {
-        value[k] = sample_at(corners, y.first, x.first + k);
-        if (y.first != y.last) value[k] = mixed(value[k], sample_at(corners, y.last, x.first + k), y.weights[1]);
-    }
-    return x.first == x.last ? value[0] : mixed(value[0], value[1], x.weights[1]);
+#if defined(NEAREST)
+float sampled(Corners corners, Tap y, Tap x) {
+    return sample_at(corners, y.at, x.at);
 }
-
-float cubic(Corners corners, Tap y, Tap x) {
+#elif defined(LINEAR)
+float sampled(Corners corners, Tap y, Tap x) {
+    float value = fetch(corners.page, y.first, x.first);
+    if (y.first != y.last) value = mixed(value, fetch(corners.above, y.last, x.first), y.weights[1]);
+    if (x.first == x.last) return value;
+    float right = fetch(corners.right, y.first, x.last);
+    if (y.first != y.last) right = mixed(right, fetch(corners.diagonal, y.last, x.last), y.weights[1]);
+    return mixed(value, right, x.weights[1]);
+}
+#elif defined(CUBIC)
+float sampled(Corners corners, Tap y, Tap x) {
     precise float sum = 0.0;
     for (uint i = 0u; i <= x.last - x.first; i++) {
         precise float column = sample_at(corners, y.first, x.first + i) * y.weights[0];
@@ -82,8 +81,8 @@ float cubic(Corners corners, Tap y, Tap x) {
     }
     return sum;
 }
-
-float contour(Corners corners, Tap y, Tap x) {
+#else
+float sampled(Corners corners, Tap y, Tap x) {
     float key = sample_at(corners, y.at, x.at);
     for (uint row = y.first; row <= y.last; row++) {
         uint away = row > y.at ? row - y.at : y.at - row;
@@ -97,22 +96,18 @@ float contour(Corners corners, Tap y, Tap x) {
     }
     return 0.0;
 }
+#endif
 
 bool filtered(Plane plane, Tap y, Tap x, out float value) {
     Corners corners;
-    corners.pages[0] = page_of(plane, y.first, x.first);
-    corners.pages[1] = page_of(plane, y.first, x.last);
-    corners.pages[2] = page_of(plane, y.last, x.first);
-    corners.pages[3] = page_of(plane, y.last, x.last);
-    for (uint k = 0u; k < 4u; k++) {
-        if (corners.pages[k] == MISSING) return false;
-    }
+    corners.page = page_of(plane, y.first, x.first);
+    corners.right = page_of(plane, y.first, x.last);
+    corners.above = page_of(plane, y.last, x.first);
+    corners.diagonal = page_of(plane, y.last, x.last);
+    if (max(max(corners.page, corners.right), max(corners.above, corners.diagonal)) == MISSING) return false;
     corners.second_y = y.last / TILE;
     corners.second_x = x.last / TILE;
-    if (filter_kind == NEAREST) value = sample_at(corners, y.at, x.at);
-    else if (filter_kind == LINEAR) value = linear(corners, y, x);
-    else if (filter_kind == CUBIC) value = cubic(corners, y, x);
-    else value = contour(corners, y, x);
+    value = sampled(corners, y, x);
     return true;
 }
 

@@ -10,6 +10,7 @@ mod store;
 mod targets;
 mod uniforms;
 
+use super::clearing::Clearing;
 use super::colors::{ColorTables, set_layer_uniforms};
 use super::context::check;
 use super::picture::Picture;
@@ -77,14 +78,20 @@ impl Volumes {
     }
 
     /// Draws the layers of `pass` over the black of `picture`, which is as large as its canvas.
-    pub(super) fn draw(&mut self, gl: &glow::Context, pass: &VolumePass, picture: &Picture) -> Result<(), DeviceError> {
+    pub(super) fn draw(
+        &mut self,
+        gl: &glow::Context,
+        pass: &VolumePass,
+        picture: &Picture,
+        clearing: &Clearing,
+    ) -> Result<(), DeviceError> {
         let divisor = pass.divisor.clamp(1, 4);
         if divisor == 1 {
-            return self.draw_layers(gl, pass, divisor, picture);
+            return self.draw_layers(gl, pass, divisor, picture, clearing);
         }
         let mut smaller = self.smaller.take();
-        let drawn = Smaller::cleared(gl, &mut smaller, drawn_size(pass.canvas, divisor)).and_then(|smaller| {
-            self.draw_layers(gl, pass, divisor, &smaller.picture)?;
+        let drawn = Smaller::cleared(gl, &mut smaller, drawn_size(pass.canvas, divisor), clearing).and_then(|smaller| {
+            self.draw_layers(gl, pass, divisor, &smaller.picture, clearing)?;
             smaller.scale_up(gl, picture, divisor);
             check(gl, "scaling up a picture")
         });
@@ -92,7 +99,14 @@ impl Volumes {
         drawn
     }
 
-    fn draw_layers(&mut self, gl: &glow::Context, pass: &VolumePass, divisor: u32, picture: &Picture) -> Result<(), DeviceError> {
+    fn draw_layers(
+        &mut self,
+        gl: &glow::Context,
+        pass: &VolumePass,
+        divisor: u32,
+        picture: &Picture,
+        clearing: &Clearing,
+    ) -> Result<(), DeviceError> {
         picture.bind(gl, 0, glow::READ_WRITE);
         let depth = pass.layers.iter().filter(|layer| tests_depth(layer.blending)).count() > 1;
         let mut far = None;
@@ -102,7 +116,7 @@ impl Volumes {
             let Some(volume) = self.store.whole(&layer.key, layer.axes.map(|axis| axis.len)) else { continue };
             let buffer = uniforms::DepthBuffer::new(&rays.depth);
             if depth && far.is_none() {
-                Depths::bind(gl, &mut self.depths, picture.size, buffer.far)?;
+                Depths::bind(gl, &mut self.depths, picture.size, buffer.far, clearing)?;
                 far = Some(buffer.far);
             }
             let mode = Mode::of(layer);

@@ -1,6 +1,7 @@
 //! What the volume pass draws into beside the picture: the depths of what is nearest, and, where the view moves, a smaller picture.
 
 use crate::api::DeviceError;
+use crate::device_gl::clearing::Clearing;
 use crate::device_gl::context::{check, compute_program};
 use crate::device_gl::picture::Picture;
 use glow::HasContext;
@@ -12,12 +13,11 @@ const UNIT: u32 = 1;
 /// Work group of that kernel.
 const GROUP: (u32, u32) = (16, 8);
 
-/// Of every pixel, how far away what was drawn is; and a framebuffer to clear it through.
+/// Of every pixel, how far away what was drawn is.
 #[derive(Debug)]
 pub(super) struct Depths {
     size: CanvasSize,
     texture: glow::Texture,
-    framebuffer: glow::Framebuffer,
 }
 
 impl Depths {
@@ -25,18 +25,9 @@ impl Depths {
         // SAFETY: the caller has the context bound; what is made here is deleted in `delete`, also on failure.
         unsafe {
             let texture = gl.create_texture().map_err(DeviceError::OutOfMemory)?;
-            let framebuffer = match gl.create_framebuffer() {
-                Ok(framebuffer) => framebuffer,
-                Err(reason) => {
-                    gl.delete_texture(texture);
-                    return Err(DeviceError::OutOfMemory(reason));
-                }
-            };
-            let depths = Self { size, texture, framebuffer };
+            let depths = Self { size, texture };
             gl.bind_texture(glow::TEXTURE_2D, Some(texture));
             gl.tex_storage_2d(glow::TEXTURE_2D, 1, glow::R32F, size.width as i32, size.height as i32);
-            gl.bind_framebuffer(glow::FRAMEBUFFER, Some(framebuffer));
-            gl.framebuffer_texture_2d(glow::FRAMEBUFFER, glow::COLOR_ATTACHMENT0, glow::TEXTURE_2D, Some(texture), 0);
             if let Err(error) = check(gl, "making a depth buffer") {
                 depths.delete(gl);
                 return Err(error);
@@ -46,7 +37,13 @@ impl Depths {
     }
 
     /// Binds `kept`, made anew if it is not of `size`, with `far` in every pixel.
-    pub(super) fn bind(gl: &glow::Context, kept: &mut Option<Self>, size: CanvasSize, far: f32) -> Result<(), DeviceError> {
+    pub(super) fn bind(
+        gl: &glow::Context,
+        kept: &mut Option<Self>,
+        size: CanvasSize,
+        far: f32,
+        clearing: &Clearing,
+    ) -> Result<(), DeviceError> {
         if let Some(old) = kept.take_if(|depths| depths.size != size) {
             old.delete(gl);
         }
@@ -54,20 +51,15 @@ impl Depths {
             Some(depths) => depths,
             None => kept.insert(Self::new(gl, size)?),
         };
-        // SAFETY: the caller has the context bound; texture and framebuffer are ours.
-        unsafe {
-            gl.memory_barrier(glow::FRAMEBUFFER_BARRIER_BIT);
-            gl.bind_framebuffer(glow::FRAMEBUFFER, Some(depths.framebuffer));
-            gl.clear_buffer_f32_slice(glow::COLOR, 0, &[far, 0.0, 0.0, 0.0]);
-            gl.bind_image_texture(UNIT, Some(depths.texture), 0, false, 0, glow::READ_WRITE, glow::R32F);
-        }
+        // SAFETY: the caller has the context bound; the texture is ours.
+        unsafe { gl.bind_image_texture(UNIT, Some(depths.texture), 0, false, 0, glow::READ_WRITE, glow::R32F) };
+        clearing.depths(gl, size, far);
         Ok(())
     }
 
     pub(super) fn delete(&self, gl: &glow::Context) {
         // SAFETY: the caller has the context bound and forgets the depths.
         unsafe {
-            gl.delete_framebuffer(self.framebuffer);
             gl.delete_texture(self.texture);
         }
     }
@@ -82,13 +74,18 @@ pub(super) struct Smaller {
 
 impl Smaller {
     /// `kept`, black, made anew if it is not of `size`.
-    pub(super) fn cleared<'a>(gl: &glow::Context, kept: &'a mut Option<Self>, size: CanvasSize) -> Result<&'a Self, DeviceError> {
+    pub(super) fn cleared<'a>(
+        gl: &glow::Context,
+        kept: &'a mut Option<Self>,
+        size: CanvasSize,
+        clearing: &Clearing,
+    ) -> Result<&'a Self, DeviceError> {
         if let Some(old) = kept.take_if(|smaller| smaller.picture.size != size) {
             old.delete(gl);
         }
         match kept {
             Some(smaller) => {
-                smaller.picture.clear(gl);
+                clearing.picture(gl, &smaller.picture);
                 Ok(smaller)
             }
             None => {
