@@ -5,9 +5,10 @@ const float SIGN = -1.0;
 const float SIGN = 1.0;
 #endif
 
-// What a value has to exceed, and where the search ends; mirrored.
+// What a value has to exceed, and where the search ends; mirrored. What is better by less than `tolerance` is not sought.
 uniform float start;
 uniform float ceiling;
+uniform float tolerance;
 
 float best;
 int best_at;
@@ -19,10 +20,11 @@ void begin() {
 
 bool dull(vec2 span) {
 #ifdef MINIP
-    return -span.x <= best;
+    float most = -span.x;
 #else
-    return span.y <= best;
+    float most = span.y;
 #endif
+    return most <= (best_at < 0 ? best : best + tolerance);
 }
 
 void pass_over(vec2 span, int n) {}

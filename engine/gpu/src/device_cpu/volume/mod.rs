@@ -39,6 +39,11 @@ use store::{Complete, VolumeStore};
 /// Pixels from which on threads are woken.
 const PIXELS_WORTH_THREADS: usize = 64 * 64;
 
+/// A ray is not searched for a value that is better by no more than this part of the limits' range: a quarter of a level of 8 bits, and a
+/// whole one while the view moves.
+const BETTER: f32 = 1.0 / 1024.0;
+const BETTER_MOVING: f32 = 1.0 / 256.0;
+
 /// Part of the limits' range by which values along a span may differ and still count as one in a mean: a quarter of 1/255.
 const EVEN: f32 = 1.0 / 1024.0;
 
@@ -184,9 +189,10 @@ fn way<'a>(layer: &VolumeLayer, table: Option<&'a Held>, volume: Complete<'_>, s
     // What is not beyond the limit does not count where it would be drawn over what is below.
     let over = matches!(layer.blending, Blending::Translucent | Blending::TranslucentNoDepth);
     let from = |limit: f32| if over { limit } else { f32::NEG_INFINITY };
+    let tolerance = (hi - lo) * if exact { BETTER } else { BETTER_MOVING };
     Some(match (layer.rendering, table) {
-        (Rendering::Mip, _) => Way::Mip(Extreme { start: from(lo), stop: hi, refine: exact }),
-        (Rendering::Minip, _) => Way::Minip(Extreme { start: from(-hi), stop: -lo, refine: exact }),
+        (Rendering::Mip, _) => Way::Mip(Extreme { start: from(lo), stop: hi, tolerance, refine: exact }),
+        (Rendering::Minip, _) => Way::Minip(Extreme { start: from(-hi), stop: -lo, tolerance, refine: exact }),
         (Rendering::AttenuatedMip, _) => {
             Way::Attenuated(Attenuated { start: from(lo), limits: (lo, hi), attenuation: layer.attenuation, step })
         }

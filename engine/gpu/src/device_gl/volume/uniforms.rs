@@ -16,6 +16,9 @@ const INTEGER_ERROR: f32 = 3e-7;
 /// Most samples across a slab: beyond, it reaches far past any volume.
 const MOST_SLAB_STEPS: i32 = 1 << 16;
 
+/// A ray is not searched for a value that is better by no more than this part of the limits' range: a quarter of a level of 8 bits.
+const BETTER: f32 = 1.0 / 1024.0;
+
 /// Below the threshold by this, a sample of an iso surface ends no step that is searched; as the texture holds values.
 const ISO_REACH: f32 = 0.2;
 
@@ -125,6 +128,7 @@ unsafe fn set_mode(gl: &glow::Context, program: glow::Program, layer: &VolumeLay
         let at = |name: &str| gl.get_uniform_location(program, name);
         gl.uniform_1_f32(at("start").as_ref(), start);
         gl.uniform_1_f32(at("ceiling").as_ref(), ceiling);
+        gl.uniform_1_f32(at("tolerance").as_ref(), (hi - lo) * BETTER);
         gl.uniform_3_f32(at("window").as_ref(), lo, hi, 1.0 / (hi - lo));
         gl.uniform_1_f32(at("attenuation").as_ref(), layer.attenuation);
         gl.uniform_3_f32(at("threshold").as_ref(), threshold, threshold - ISO_REACH, filter_error);

@@ -15,6 +15,8 @@ pub(in super::super) struct Extreme<const LEAST: bool> {
     pub(in super::super) start: f32,
     /// What no value needs to exceed: the colour stays the same.
     pub(in super::super) stop: f32,
+    /// By how much a value must be better than what was found for it to be sought.
+    pub(in super::super) tolerance: f32,
     /// Whether the value is sought between samples in the end.
     pub(in super::super) refine: bool,
 }
@@ -30,6 +32,14 @@ impl<const LEAST: bool> Extreme<LEAST> {
     #[inline(always)]
     fn oriented<L: Lanes>(l: L, v: L::F) -> L::F {
         if LEAST { l.splat(0.0) - v } else { v }
+    }
+
+    /// What a span must promise to be looked at: more than every ray has.
+    #[inline(always)]
+    fn needed<L: Lanes>(&self, l: L, best: &Best<L>) -> f32 {
+        let least = l.least(best.value);
+        // A ray that found nothing yet takes anything.
+        if least > self.start { least + self.tolerance } else { least }
     }
 
     /// Samples `a` to `b`, in any order of calls.
@@ -71,7 +81,7 @@ impl<const LEAST: bool> Extreme<LEAST> {
                     if !fine || regions.bound::<LEAST>(2, spans.region(regions, 2, a4, e4)) > *least {
                         self.sample(l, s, packet, best, a4, e4);
                         sampled += e4 - a4 + 1;
-                        *least = l.least(best.value);
+                        *least = self.needed(l, best);
                     }
                     a4 = e4 + 1;
                 }
