@@ -1,6 +1,6 @@
 //! Pixels: drawing tiles, capturing frames, encoding them. Entered through [`api`].
 //!
-//! Lives here: the two render devices (`device_cpu`, `device_gl`) and what they draw of a volume so far (`outline`), colour conversion
+//! Lives here: the two render devices (`device_cpu`, `device_gl`) and the box of a volume of which nothing is there yet (`outline`), colour conversion
 //! and capture, the H.264 encoders (`codec`), and what the machine can do (`probe`). May import `nc_core::data`. Must never know:
 //! scenes, ledgers, files, clients. The only crate of the product with `unsafe`; each block says whose duty what is.
 
