@@ -45,6 +45,8 @@ export const growing = {
       // Arrays before the group that speaks for them, as a writer does.
       for (const file of documents(whole).reverse()) replace(path.join(served, path.relative(whole, file)), readFileSync(file));
       await slider(viewer, "t").and(viewer.page.locator(`[max="${WRITTEN - 1}"]`)).waitFor();
+      // The slider that has come takes of the picture's height.
+      await viewer.layOut();
       await untilPlane(viewer, 0, 8);
       await slider(viewer, "t").fill("1");
       await slider(viewer, "z").fill("3");

@@ -40,12 +40,17 @@ export class ViewerPage {
     const viewer = new ViewerPage(page, out);
     await page.goto(url);
     await page.waitForFunction(() => window.__viewer.frames > 0);
-    const box = await viewer.box();
-    await page.setViewportSize({ width: 1600 + VIDEO.width - box.width, height: 900 + VIDEO.height - box.height });
-    const { width, height } = await viewer.box();
-    if (width !== VIDEO.width || height !== VIDEO.height) throw new Error(`the canvas is ${width} x ${height} CSS pixels`);
-    await viewer.untilSized(VIDEO.width, VIDEO.height);
+    await viewer.layOut();
     return viewer;
+  }
+
+  /** Makes the window as large as it takes for the picture to have the usual size, whatever stands beside it. */
+  async layOut() {
+    const [window, box] = [this.page.viewportSize(), await this.box()];
+    await this.page.setViewportSize({ width: window.width + VIDEO.width - box.width, height: window.height + VIDEO.height - box.height });
+    const { width, height } = await this.box();
+    if (width !== VIDEO.width || height !== VIDEO.height) throw new Error(`the canvas is ${width} x ${height} CSS pixels`);
+    await this.untilSized(VIDEO.width, VIDEO.height);
   }
 
   /** Waits until pictures of that size are shown, and no other size is asked for. */
