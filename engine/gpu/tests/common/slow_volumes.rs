@@ -83,7 +83,8 @@ impl Slow<'_> {
             if !(0..3).all(|k| (-0.5..=self.len[k] as f64 - 0.5).contains(&crossing[k])) {
                 return None;
             }
-            let count = (slab.thickness / step + 0.5) as usize;
+            // In `f32`, as napari counts.
+            let count = (slab.thickness as f32 / step as f32 + 0.5) as usize;
             (count, add(crossing, normal, -(count as f64) / 2.0), normal)
         } else {
             let count = ((leave - enter) / step + 0.5) as usize;

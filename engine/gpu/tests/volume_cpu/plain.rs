@@ -81,7 +81,8 @@ fn ray(volume: &Volume, layer: &VolumeLayer, view: &VolumeView, ndc: (f64, f64),
         let (position, normal) = (xyz(slab.position), xyz(slab.normal));
         let t = dot(along(position, o, -1.0), normal) / dot(d, normal);
         let meets = along(o, d, t);
-        let count = (slab.thickness / step + 0.5) as usize;
+        // In `f32`, as napari counts.
+        let count = (slab.thickness as f32 / step as f32 + 0.5) as usize;
         let normal = normal.map(|c| c / dot(normal, normal).sqrt());
         let inside = (0..3).all(|k| (-0.5..=len[k] - 0.5).contains(&meets[k]));
         return inside.then(|| Ray { front: along(meets, normal, -(count as f64) / 2.0), step: normal, count, sight });

@@ -46,12 +46,13 @@ impl Course {
             None => None,
             Some(Slab { position, normal, thickness }) => {
                 let length = normal.iter().map(|n| n * n).sum::<f64>().sqrt();
-                let count = (thickness / f64::from(step) + 0.5).trunc();
+                // As napari counts: in `f32`, where 10 by 0.8 is 12.5.
+                let count = (*thickness as f32 / step + 0.5).trunc();
                 if !(length > 0.0 && length.is_finite() && count >= 1.0) {
                     return None;
                 }
                 let xyz = |v: &[f64; 3]| [v[2] as f32, v[1] as f32, v[0] as f32];
-                let count = (count as f32).min(MOST_STEPS);
+                let count = count.min(MOST_STEPS);
                 Some(SlabCourse { position: xyz(position), normal: xyz(&normal.map(|n| n / length)), count })
             }
         };
