@@ -278,6 +278,8 @@ export const timeLapse = {
       expect(await viewer.page.getByLabel("rendering").isHidden(), "a plane has no rendering");
       await mode.click();
       await viewer.page.waitForFunction(() => window.__viewer.view.dims.ndisplay === 3 && window.__viewer.view.camera.angles);
+      // A volume has a slider less beside it.
+      await viewer.layOut();
       const volume = await viewer.untilPicture((shown) => {
         const { mean } = difference(shown, WHOLE, (x, y) => colourAt(plane, x, y));
         return mean > WRONG / 4 ? null : "the picture is still that of the plane";
@@ -305,6 +307,7 @@ export const timeLapse = {
       await viewer.screenshot("volume");
       await viewer.page.keyboard.press("d");
       await viewer.page.waitForFunction(() => window.__viewer.view.dims.ndisplay === 2);
+      await viewer.layOut();
       await viewer.untilPicture((shown) => {
         const { mean } = difference(shown, WHOLE, (x, y) => colourAt(plane, x, y));
         return mean < RIGHT ? null : `the plane came back otherwise: ${mean.toFixed(2)}`;

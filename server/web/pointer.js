@@ -26,10 +26,9 @@ function listenToDrags(stage, { toVideo, drag, zoom, hover }) {
 
   stage.addEventListener("pointerdown", (event) => {
     if (event.pointerType === "mouse" && event.button !== 0) return;
-    const point = toVideo(event.clientX, event.clientY);
-    if (!point || down.size >= 2) return;
+    if (!toVideo(event.clientX, event.clientY) || down.size >= 2) return;
     stage.setPointerCapture(event.pointerId);
-    down.set(event.pointerId, point);
+    down.set(event.pointerId, event);
     stage.classList.add("dragging");
   });
 
@@ -38,9 +37,10 @@ function listenToDrags(stage, { toVideo, drag, zoom, hover }) {
     if (!point) return;
     if (event.pointerType === "mouse") hover(point);
     if (!down.has(event.pointerId)) return;
-    const before = gesture(down);
-    down.set(event.pointerId, point);
-    const after = gesture(down);
+    // Both on the picture as it lies now: it may have become another size meanwhile.
+    const before = gesture(down, toVideo);
+    down.set(event.pointerId, event);
+    const after = gesture(down, toVideo);
     const dx = after.x - before.x;
     const dy = after.y - before.y;
     if (dx !== 0 || dy !== 0) drag(dx, dy, event.shiftKey || down.size === 2);
@@ -56,9 +56,9 @@ function listenToDrags(stage, { toVideo, drag, zoom, hover }) {
   stage.addEventListener("pointerleave", () => hover(null));
 }
 
-/** Middle of the points that are down, and how far two of them are apart. */
-function gesture(down) {
-  const points = [...down.values()];
+/** Middle of the points that are down, and how far two of them are apart, on the picture. */
+function gesture(down, toVideo) {
+  const points = [...down.values()].map(({ clientX, clientY }) => toVideo(clientX, clientY));
   const x = points.reduce((sum, point) => sum + point.x, 0) / points.length;
   const y = points.reduce((sum, point) => sum + point.y, 0) / points.length;
   const spread = points.length === 2 ? Math.hypot(points[0].x - points[1].x, points[0].y - points[1].y) : 0;
